@@ -1,0 +1,157 @@
+"""What the parts may expect of each other. Anything that fits a Protocol may be passed: there is no registry."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float, Int
+from torch import Generator, Tensor, nn
+
+from jepakit.tokens import Places, Split, Tokens
+
+
+class Rows(NamedTuple):
+    """Which rows of a global batch a process holds: `first` to `first + count` of `total`."""
+
+    first: int
+    count: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Step:
+    """The moment of a run at which a method is called; everything random in a step flows from here.
+
+    `progress` is 0 at the first step and exactly 1 at the last. `shared` is a CPU generator that is seeded alike on
+    every rank and micro-batch, `local` differs between them; both are functions of (seed, index) alone.
+    """
+
+    index: int
+    progress: float
+    rows: Rows
+    shared: Generator
+    local: Generator
+
+
+def step_at(index: int, steps: int, rows: Rows, seed: int = 0) -> Step:
+    """The Step number `index` of a run of `steps`; calling it again gives equal generators."""
+
+    def generator(*key: int) -> Generator:
+        mixed = 0
+        for part in (seed, index, *key):
+            mixed = (mixed * 6364136223846793005 + part + 1442695040888963407) % 2**63
+        return torch.Generator().manual_seed(mixed)
+
+    return Step(index, index / max(steps - 1, 1), rows, generator(0), generator(1, rows.first, rows.count))
+
+
+@dataclass(frozen=True)
+class Losses:
+    """What a method returns: `terms` are summed and minimised, `metrics` are only watched. All are scalars."""
+
+    terms: Mapping[str, Tensor]
+    metrics: Mapping[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def total(self) -> Tensor:
+        return torch.stack(list(self.terms.values())).sum()
+
+
+@runtime_checkable
+class Transform(Protocol):
+    """Raw input -> what a backbone takes. Saved beside the weights, so that every user feeds the same numbers."""
+
+    def __call__(self, raw: Any) -> Float[Tensor, "..."]: ...
+
+    def to_json(self) -> dict[str, Any]: ...
+
+
+@runtime_checkable
+class Backbone(Protocol):
+    """What is kept after training: tokenizer and encoder in one.
+
+    `keep` drops all other tokens before encoding; `layers` concatenates the named levels on the last axis.
+    `transform` makes its input from raw data; `dim` is the width of its tokens.
+    """
+
+    dim: int
+    transform: Transform
+
+    def __call__(
+        self, x: Tensor, keep: Int[Tensor, "b k"] | None = None, layers: tuple[int, ...] | None = None
+    ) -> Tokens: ...
+
+
+class Masker(Protocol):
+    """Draws the question. For `rows` of a global batch; the draw is made for the whole batch, so that the task does
+    not depend on the number of ranks or micro-batches. Runs on the CPU."""
+
+    def __call__(
+        self, coords: Float[Tensor, "b n p"], extent: tuple[int, ...] | None, generator: Generator, rows: Rows
+    ) -> Split: ...
+
+
+class Predictor(Protocol):
+    """Fills in: given context tokens and places, says what is there; [b, m*k] tokens in the order of the places."""
+
+    def __call__(self, context: Tokens, places: Places, family: int = 0) -> Tokens: ...
+
+
+class Target(Protocol):
+    """Who answers. No gradient flows through an answer unless the target says so."""
+
+    def __call__(self, x: Tensor, network: nn.Module) -> Tokens: ...
+
+    def after_step(self, network: nn.Module, step: Step) -> None: ...
+
+    def kept(self, network: nn.Module) -> nn.Module:
+        """The network to keep after training: the averaged one if there is one."""
+        ...
+
+
+class Energy(Protocol):
+    """How badly a prediction fits: one number per sample, averaged over the valid tokens of that sample."""
+
+    def __call__(self, prediction: Tokens, target: Tokens) -> Float[Tensor, "b"]: ...
+
+
+class Method(Protocol):
+    """A learning rule with its networks: what the engine trains, and all that it knows of it.
+
+    `backbone` is trained, `kept` is the backbone that is evaluated and exported (the average of an EMA target).
+    """
+
+    backbone: nn.Module
+
+    @property
+    def kept(self) -> nn.Module: ...
+
+    def __call__(self, batch: Mapping[str, Tensor], step: Step) -> Losses: ...
+
+    def energy(self, x: Tensor, y: Tensor, z: Tensor | None = None, generator: Generator | None = None) -> Tensor: ...
+
+    def after_step(self, step: Step) -> None: ...
+
+
+class Dataset(Protocol):
+    """Samples by number. `get(index, epoch, seed)` is a pure function: the order of calls does not matter.
+
+    A sample is a dict of tensors ("x", and "label" where there are labels). A broken sample raises `BrokenSample`.
+    `labels` and `classes` are None where there are none.
+    """
+
+    labels: Int[Any, "n"] | None
+    classes: tuple[str, ...] | None
+
+    def __len__(self) -> int: ...
+
+    def get(self, index: int, epoch: int, seed: int) -> Mapping[str, Tensor]: ...
+
+    def name(self, index: int) -> str:
+        """What a person calls this sample: its path, or shard and member."""
+        ...
+
+
+class BrokenSample(Exception):
+    """A sample that cannot be read: one sentence that says which and why."""

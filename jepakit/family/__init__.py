@@ -1,0 +1,1 @@
+"""One file per published JEPA: methods with numbers."""

@@ -1,0 +1,1 @@
+"""Everything a method is made of."""

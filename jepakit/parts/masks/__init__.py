@@ -1,0 +1,1 @@
+"""Coords -> Split: how a question is drawn."""

@@ -1,0 +1,1 @@
+"""Positions, attention, transformers and backbones."""

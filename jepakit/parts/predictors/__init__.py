@@ -1,0 +1,1 @@
+"""Context and places -> what is there."""

@@ -1,0 +1,1 @@
+"""The engine: it knows a Method by four verbs, and no model."""
