@@ -29,9 +29,7 @@ def warmup_cosine(start: float, peak: float, end: float, warmup: float) -> Sched
     if not 0 <= warmup < 1:
         raise ValueError(f"warmup is a share of the run in [0, 1), got {warmup}; give 0.1 for the first tenth")
     rise, fall = linear(start, peak), cosine(peak, end)
-    return lambda progress: (
-        rise(progress / warmup) if progress < warmup else fall((progress - warmup) / (1 - warmup))
-    )
+    return lambda progress: rise(progress / warmup) if progress < warmup else fall((progress - warmup) / (1 - warmup))
 
 
 def warmup_constant_decay(start: float, peak: float, end: float, warmup: float, decay: float) -> Schedule:

@@ -30,7 +30,7 @@ class Tokens:
         padded = index < 0
         place = index.clamp(min=0)
         valid = None if self.valid is None else self.valid.gather(1, place)
-        if index.device.type != "cpu" or bool(padded.any()):
+        if bool(padded.any()):
             valid = ~padded if valid is None else valid & ~padded
         return Tokens(gather(self.values, place), gather(self.coords, place), valid, self.extent)
 

@@ -1,0 +1,113 @@
+"""I-JEPA (Assran et al. 2023, arXiv 2301.08243): a few blocks of an image from the rest of it."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from jepakit.config import Config
+from jepakit.methods.masked import MaskedJEPA
+from jepakit.parts.energies import smooth_l1
+from jepakit.parts.masks.blocks import BlockMasker
+from jepakit.parts.masks.random import RandomMasker
+from jepakit.parts.masks.rectangle import Rectangular
+from jepakit.parts.nn.backbone import Backbone
+from jepakit.parts.nn.initialize import Initialization, initialize
+from jepakit.parts.nn.position import SinCos, Table
+from jepakit.parts.nn.transformer import Transformer
+from jepakit.parts.predictors.mask_token import MaskTokenPredictor
+from jepakit.parts.targets import EMATarget, PixelTarget, SharedTarget
+from jepakit.parts.tokenizers.patches import PatchTokenizer
+from jepakit.schedules import linear
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class IJEPA(Config):
+    """I-JEPA with the paper's masks and target; the defaults are ViT-H/14 at 224 pixels."""
+
+    image: tuple[int, int] = (224, 224)
+    """Height and width in pixels that positions are made for; other sizes are interpolated."""
+    patch: int = 14
+    channels: int = 3
+    dim: int = 1280
+    depth: int = 32
+    heads: int = 16
+    mlp_ratio: float = 4.0
+    predictor_dim: int = 384
+    predictor_depth: int = 12
+    predictor_heads: int | None = None
+    """None: as many as the encoder has, as in the released code."""
+    positions: Literal["sin_cos", "table"] = "sin_cos"
+    """"table" keeps the vectors of a checkpoint whose positions are not sines and cosines."""
+    initialization: Initialization = "flat"
+    masks: Literal["blocks", "random"] = "blocks"
+    blocks: int = 4
+    block_scale: Range = (0.15, 0.2)
+    block_aspect: Range = (0.75, 1.5)
+    context_scale: Range = (0.85, 1.0)
+    min_keep: int = 10
+    remove_targets: bool = True
+    """Take the target patches out of the context (the paper's "no overlap")."""
+    rectangular: Rectangular = "random"
+    released_masks: bool = False
+    """Reproduce the released sampler, which never uses the last row and column."""
+    random_keep: float = 0.25
+    """With random masks: the share of tokens that is shown."""
+    target: Literal["ema", "shared", "stop_gradient", "pixels"] = "ema"
+    momentum: Range = (0.996, 1.0)
+    eps: float = 1e-6
+
+    def build(self) -> MaskedJEPA:
+        """The method: backbone, predictor, masks and target. Raises ValueError for sizes that do not fit."""
+        backbone = self._backbone()
+        predictor = self._predictor(backbone)
+        return MaskedJEPA(backbone, self._masker(), predictor, self._target(backbone), smooth_l1)
+
+    @property
+    def extent(self) -> tuple[int, int]:
+        """Rows and columns of patches."""
+        return self.image[0] // self.patch, self.image[1] // self.patch
+
+    def _backbone(self) -> Backbone:
+        position = SinCos(self.dim, self.extent) if self.positions == "sin_cos" else Table(self.dim, self.extent)
+        tokenizer = PatchTokenizer((self.patch, self.patch), self.channels, self.dim)
+        backbone = Backbone(
+            tokenizer, position, Transformer(self.dim, self.depth, self.heads, self.mlp_ratio, self.eps)
+        )
+        initialize(backbone, self.initialization)
+        return backbone
+
+    def _predictor(self, backbone: Backbone) -> MaskTokenPredictor:
+        width, heads = self.predictor_dim, self.predictor_heads or self.heads
+        encoder = Transformer(width, self.predictor_depth, heads, 4.0, self.eps)
+        answer_dim = self.channels * self.patch**2 if self.target == "pixels" else self.dim
+        predictor = MaskTokenPredictor(self.dim, SinCos(width, self.extent), encoder, width, answer_dim)
+        initialize(predictor, self.initialization)
+        return predictor
+
+    def _masker(self) -> BlockMasker | RandomMasker:
+        if self.masks == "random":
+            return RandomMasker(self.random_keep)
+        return BlockMasker(
+            self.blocks, self.block_scale, self.block_aspect, self.context_scale,
+            self.min_keep, self.remove_targets, self.rectangular, self.released_masks,
+        )  # fmt: skip
+
+    def _target(self, backbone: Backbone) -> EMATarget | SharedTarget | PixelTarget:
+        match self.target:
+            case "ema":
+                return EMATarget(backbone, linear(*self.momentum))
+            case "pixels":
+                return PixelTarget(backbone.tokenizer)
+            case _:
+                return SharedTarget(stop_gradient=self.target == "stop_gradient")
+
+
+VIT_H14 = IJEPA()
+VIT_H16_448 = replace(VIT_H14, image=(448, 448), patch=16)
+VIT_G16 = replace(VIT_H14, patch=16, dim=1408, depth=40, mlp_ratio=48 / 11, predictor_depth=16)
+VIT_L16 = replace(VIT_H14, patch=16, dim=1024, depth=24)
+VIT_B16 = replace(VIT_H14, patch=16, dim=768, depth=12, heads=12, predictor_depth=6)
+VIT_S16 = replace(VIT_B16, dim=384, heads=6)
+VIT_T16 = replace(VIT_B16, dim=192, heads=3)
+TINY = replace(VIT_H14, image=(32, 32), patch=8, dim=48, depth=2, heads=4, predictor_dim=24, predictor_depth=2)

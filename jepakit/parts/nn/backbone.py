@@ -1,0 +1,36 @@
+"""What is kept after training: a tokenizer and an encoder in one."""
+
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from jepakit.contracts import Transform
+from jepakit.parts.nn.position import GridPosition
+from jepakit.parts.nn.transformer import Transformer
+from jepakit.parts.tokenizers.patches import PatchTokenizer
+from jepakit.tokens import Tokens
+
+
+class Backbone(nn.Module):
+    """Raw input -> Tokens. `transform` makes its input from files, pictures or arrays; None until it is known."""
+
+    def __init__(self, tokenizer: PatchTokenizer, position: GridPosition, encoder: Transformer) -> None:
+        super().__init__()
+        self.tokenizer, self.position, self.encoder = tokenizer, position, encoder
+        self.transform: Transform | None = None
+        self.dim = tokenizer.dim
+
+    def forward(
+        self, x: Float[Tensor, "b c ..."], keep: Int[Tensor, "b k"] | None = None, layers: tuple[int, ...] | None = None
+    ) -> Tokens:
+        """Tokens of a batch that `transform` made: float32 [b c h w], normalised.
+
+        `keep` names the tokens to look at: the others are dropped before anything is computed from them, and -1 is
+        padding. `layers` puts the named levels side by side on the last axis. Raises TypeError for integers.
+        """
+        if not x.is_floating_point():
+            raise TypeError(
+                f"a backbone takes normalised floats, got {x.dtype}; pass raw pictures through backbone.transform"
+            )
+        tokens = self.tokenizer(x, keep)
+        assert tokens.extent is not None, "a patch tokenizer always knows its grid"
+        return self.encoder(tokens.with_values(tokens.values + self.position(tokens.coords, tokens.extent)), layers)

@@ -1,0 +1,82 @@
+"""Who answers the question. Which target is used is how a masked method is kept from collapsing."""
+
+import copy
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from jepakit.contracts import Step
+from jepakit.parts.tokenizers.patches import PatchTokenizer
+from jepakit.schedules import Schedule
+from jepakit.tokens import Tokens
+
+
+def normalized(tokens: Tokens) -> Tokens:
+    """Every token with mean 0 and variance 1 over its features (layer norm without parameters; I-JEPA's code)."""
+    return tokens.with_values(F.layer_norm(tokens.values, tokens.values.shape[-1:]))
+
+
+class EMATarget(nn.Module):
+    """An exponential moving average of the network answers; no gradient enters it (I-JEPA; BYOL, section 3.1)."""
+
+    def __init__(self, network: nn.Module, momentum: Schedule) -> None:
+        super().__init__()
+        self.network = copy.deepcopy(network).requires_grad_(False)
+        self.momentum = momentum
+
+    @torch.no_grad()
+    def forward(self, x: Tensor, network: nn.Module) -> Tokens:
+        return normalized(self.network(x))
+
+    @torch.no_grad()
+    def after_step(self, network: nn.Module, step: Step) -> None:
+        """target <- m target + (1 - m) network, with m at the progress of the step, on shards as on whole tensors."""
+        averages = [_local(parameter) for parameter in self.network.parameters()]
+        currents = [_local(parameter.detach()) for parameter in network.parameters()]
+        torch._foreach_lerp_(averages, currents, 1 - self.momentum(step.progress))
+
+    def kept(self, network: nn.Module) -> nn.Module:
+        return self.network
+
+
+class SharedTarget(nn.Module):
+    """The network itself answers. With `stop_gradient=False` the trivial solution is open: it collapses."""
+
+    def __init__(self, stop_gradient: bool = True) -> None:
+        super().__init__()
+        self.stop_gradient = stop_gradient
+
+    def forward(self, x: Tensor, network: nn.Module) -> Tokens:
+        with torch.set_grad_enabled(not self.stop_gradient and torch.is_grad_enabled()):
+            return normalized(network(x))
+
+    def after_step(self, network: nn.Module, step: Step) -> None:
+        """Nothing to do: the network is the target."""
+
+    def kept(self, network: nn.Module) -> nn.Module:
+        return network
+
+
+class PixelTarget(nn.Module):
+    """The pixels answer, each patch normalised by itself (MAE 2111.06377, section 3): a rival, not a JEPA."""
+
+    def __init__(self, tokenizer: PatchTokenizer) -> None:
+        super().__init__()
+        self._cut = tokenizer.cut  # a bound method, so that the tokenizer is not registered twice
+
+    @torch.no_grad()
+    def forward(self, x: Tensor, network: nn.Module) -> Tokens:
+        return normalized(self._cut(x))
+
+    def after_step(self, network: nn.Module, step: Step) -> None:
+        """Nothing to do: pixels do not learn."""
+
+    def kept(self, network: nn.Module) -> nn.Module:
+        return network
+
+
+def _local(tensor: Tensor) -> Tensor:
+    """This rank's part of a sharded tensor, or the tensor itself."""
+    to_local = getattr(tensor, "to_local", None)
+    return tensor if to_local is None else to_local()
