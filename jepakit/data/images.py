@@ -1,0 +1,140 @@
+"""Pictures from anywhere as a Dataset: a folder, arrays, tables, tar shards, or a packaged set."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from torch import Generator, Tensor
+
+from jepakit.config import Config
+from jepakit.data.arrays import open_arrays
+from jepakit.data.folders import open_folder
+from jepakit.data.packaged import open_packaged
+from jepakit.data.sources import PARTS, TEST, Listing, Part, Source, settle_parts
+from jepakit.data.transforms import ImageTransform, RandomResizedCrop, recolor
+
+_PACKAGED = "packaged:"
+# Mean and standard deviation of Fashion-MNIST's 60,000 training pictures.
+FASHION_MNIST = ImageTransform(size=28, channels=1, mean=(0.2860,), std=(0.3530,))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Images(Config):
+    """Pictures to train on, and parts of them to measure with.
+
+    `root` is a folder of pictures (with or without folders for train, val, test and for classes), a .npy or .npz
+    file, .parquet or .arrow file(s), tar shards ("shards-{0000..0007}.tar" or their folder), or "packaged:NAME".
+    """
+
+    root: str = "packaged:fashion-mnist"
+    transform: ImageTransform = FASHION_MNIST
+    augment: RandomResizedCrop | None = None
+
+    def build(self) -> "ImageDataset":
+        """What is pretrained on: every picture outside of the test part, augmented."""
+        source, listing = self._opened
+        assert listing.parts is not None
+        return ImageDataset(source, listing, torch.nonzero(listing.parts != TEST)[:, 0], self.transform, self.augment)
+
+    def split(self, part: Part, augmented: bool = False) -> "ImageDataset | None":
+        """The labeled pictures of one part, not augmented unless asked for; None if there are none."""
+        source, listing = self._opened
+        if listing.labels is None or listing.parts is None:
+            return None
+        rows = torch.nonzero((listing.parts == PARTS.index(part)) & (listing.labels >= 0))[:, 0]
+        augment = self.augment if augmented else None
+        return ImageDataset(source, listing, rows, self.transform, augment) if len(rows) else None
+
+    def everything(self) -> "ImageDataset":
+        """Every picture in the order of the source, not augmented: what `embed` goes through."""
+        source, listing = self._opened
+        return ImageDataset(source, listing, torch.arange(len(listing.names)), self.transform, None)
+
+    def notes(self) -> list[str]:
+        """What a user should know of the data: where parts come from, what was passed over."""
+        return list(self._opened[1].notes)
+
+    @cached_property
+    def _opened(self) -> tuple[Source, Listing]:
+        source = open_source(self.root)
+        return source, settle_parts(source.listing)
+
+
+def open_source(root: str) -> Source:
+    """The pictures at `root`, whatever they are stored as. Raises ValueError if there is nothing that can be read."""
+    if root.startswith(_PACKAGED):
+        return open_packaged(root.removeprefix(_PACKAGED))
+    path = Path(root).expanduser()
+    if path.suffix in (".npy", ".npz") and path.is_file():
+        return open_arrays(path)
+    if path.is_dir():
+        return open_folder(path)
+    if not path.exists():
+        raise ValueError(f"there is nothing at {root}; give a folder, a file, or {_PACKAGED}NAME")
+    raise ValueError(f"{root} is not a folder, .npy, .npz, .parquet, .arrow or .tar, so its pictures cannot be read")
+
+
+class ImageDataset:
+    """Some rows of a source, made into input: a `contracts.Dataset` with an order of its own."""
+
+    labels: Int[Tensor, "n"] | None
+    classes: tuple[str, ...] | None
+
+    def __init__(
+        self,
+        source: Source,
+        listing: Listing,
+        rows: Int[Tensor, "n"],
+        transform: ImageTransform,
+        augment: RandomResizedCrop | None,
+    ) -> None:
+        labels = None if listing.labels is None else listing.labels[rows]
+        self.labels = labels if labels is not None and bool((labels >= 0).all()) else None
+        self.classes = listing.classes if self.labels is not None else None
+        self._source, self._listing, self._rows = source, listing, rows
+        self._transform, self._augment = transform, augment
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def get(self, index: int, epoch: int, seed: int) -> Mapping[str, Tensor]:
+        """ "x" [c h w] float32, and "label" where all pictures have one. Raises BrokenSample."""
+        pixels = self._source.read(int(self._rows[index]))
+        if self._augment is None:
+            pixels = self._transform.fit(pixels)
+        else:
+            generator = generator_for(seed, epoch, index)
+            pixels = self._augment(pixels, self._transform.size, self._transform.interpolation, generator)
+            pixels = recolor(pixels, self._transform.channels)
+        sample = {"x": self._transform.normalize(pixels)}
+        return sample if self.labels is None else {**sample, "label": self.labels[index]}
+
+    def name(self, index: int) -> str:
+        """The path below the root, the shard and member, or the row."""
+        return self._listing.names[int(self._rows[index])]
+
+    def order(self, epoch: int, seed: int) -> Int[Tensor, "n"]:
+        """A permutation that depends on (seed, epoch) alone.
+
+        Rows of shards stay near each other: shards are permuted, then rows move by less than the source's window, so
+        that a disk or a network file system reads nearly in sequence.
+        """
+        generator = generator_for(seed, epoch)
+        shards = self._listing.shards
+        if shards is None or len(self) <= self._listing.window:
+            return torch.randperm(len(self), generator=generator)
+        mine = shards[self._rows]
+        rank = torch.randperm(int(shards.max()) + 1, generator=generator)
+        sequence = torch.argsort(rank[mine], stable=True)
+        moved = torch.arange(len(self)) + self._listing.window * torch.rand(len(self), generator=generator)
+        return sequence[torch.argsort(moved, stable=True)]
+
+
+def generator_for(*key: int) -> Generator:
+    """A generator that depends on these numbers alone; near keys give unrelated draws."""
+    state = np.random.SeedSequence(key).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(state) % 2**63)

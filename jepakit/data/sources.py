@@ -1,0 +1,90 @@
+"""What every format reader offers: a listing of its pictures, made without decoding one, and `read(row)`."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, Protocol
+
+import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+
+Part = Literal["train", "validation", "test"]
+PARTS: tuple[Part, ...] = ("train", "validation", "test")
+TRAIN, VALIDATION, TEST = range(3)
+
+_PART_WORDS = {
+    "train": TRAIN,
+    "training": TRAIN,
+    "val": VALIDATION,
+    "valid": VALIDATION,
+    "validation": VALIDATION,
+    "test": TEST,
+    "testing": TEST,
+}
+HELD_OUT = 0.1
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What is known of a collection before a picture is decoded, row by row.
+
+    `labels` index `classes`; -1 is a picture without a label. `parts` index `PARTS`; None means that the source has
+    no parts of its own. `shards` says which file a row lies in, where reading row after row is much faster than
+    jumping; a shuffle then stays within `window` rows. `notes` are sentences for the user.
+    """
+
+    names: Sequence[str]
+    labels: Int[Tensor, "n"] | None = None
+    classes: tuple[str, ...] | None = None
+    parts: Int[Tensor, "n"] | None = None
+    shards: Int[Tensor, "n"] | None = None
+    window: int = 0
+    notes: tuple[str, ...] = field(default=())
+
+
+class Source(Protocol):
+    """Pictures by row, from one kind of storage. It can be pickled, and read by several threads."""
+
+    listing: Listing
+
+    def read(self, row: int) -> UInt8[Tensor, "c h w"]:
+        """The picture with one or three channels. Raises BrokenSample."""
+        ...
+
+
+def part_of(word: str) -> int | None:
+    """The part that a folder or a file's first word names ("val", "test", ...), or None."""
+    return _PART_WORDS.get(word.lower())
+
+
+def settle_parts(listing: Listing) -> Listing:
+    """The listing with a part for every row, and a note that says where the parts come from.
+
+    A labeled collection without a test part loses 10 % of its rows to it, and 10 % to validation, chosen by a hash
+    of their names: adding pictures later moves none of the others. A lone validation part is taken as the test part,
+    as everybody does with ImageNet, and another one is drawn from the training rows.
+    """
+    count = len(listing.names)
+    parts = torch.zeros(count, dtype=torch.int64) if listing.parts is None else listing.parts.clone()
+    if listing.labels is None:
+        return replace(listing, parts=parts)
+    notes = list(listing.notes)
+    shares = hashed_shares(listing.names)
+    if not (parts == TEST).any() and (parts == VALIDATION).any():
+        parts[parts == VALIDATION] = TEST
+        notes.append("there is no test part: the validation part is reported as test")
+    free = parts == TRAIN
+    if not (parts == TEST).any():
+        parts[free & (shares < HELD_OUT)] = TEST
+        notes.append(f"{HELD_OUT:.0%} of the pictures, chosen by a hash of their names, are held out as the test part")
+    if not (parts == VALIDATION).any():
+        parts[free & (shares >= HELD_OUT) & (shares < 2 * HELD_OUT)] = VALIDATION
+        notes.append(f"about {HELD_OUT:.0%} of the training pictures, chosen by a hash of their names, are validation")
+    return replace(listing, parts=parts, notes=tuple(notes))
+
+
+def hashed_shares(keys: Sequence[str]) -> Float[Tensor, "n"]:
+    """A number in [0, 1) per key that depends on the key alone: equal keys stay together."""
+    digests = (hashlib.blake2b(key.encode("utf-8", "surrogateescape"), digest_size=6).digest() for key in keys)
+    return torch.tensor([int.from_bytes(digest, "big") / 2**48 for digest in digests], dtype=torch.float64)
