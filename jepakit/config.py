@@ -7,7 +7,10 @@ import importlib
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+
+Kind = TypeVar("Kind", bound="Config")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +28,7 @@ class Config:
         return {"class": f"{cls.__module__}.{cls.__qualname__}", **body}
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any], trusted: bool = False) -> Self:
+    def from_json(cls: type[Kind], data: Mapping[str, Any], trusted: bool = False) -> Kind:
         """The Config that `to_json` wrote.
 
         Classes outside of jepakit are refused unless `trusted`, for importing a module runs its code. Raises ValueError

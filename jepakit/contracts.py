@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
+from torch.utils import _pytree as pytree
 
 from jepakit.tokens import Places, Split, Tokens
 
@@ -83,6 +84,7 @@ class Backbone(Protocol):
     ) -> Tokens: ...
 
 
+@runtime_checkable
 class Masker(Protocol):
     """Draws the question. For `rows` of a global batch; the draw is made for the whole batch, so that the task does
     not depend on the number of ranks or micro-batches. Runs on the CPU."""
@@ -92,12 +94,14 @@ class Masker(Protocol):
     ) -> Split: ...
 
 
+@runtime_checkable
 class Predictor(Protocol):
     """Fills in: given context tokens and places, says what is there; [b, m*k] tokens in the order of the places."""
 
     def __call__(self, context: Tokens, places: Places, family: int = 0) -> Tokens: ...
 
 
+@runtime_checkable
 class Target(Protocol):
     """Who answers. No gradient flows through an answer unless the target says so."""
 
@@ -110,12 +114,14 @@ class Target(Protocol):
         ...
 
 
+@runtime_checkable
 class Energy(Protocol):
     """How badly a prediction fits: one number per sample, averaged over the valid tokens of that sample."""
 
     def __call__(self, prediction: Tokens, target: Tokens) -> Float[Tensor, "b"]: ...
 
 
+@runtime_checkable
 class Method(Protocol):
     """A learning rule with its networks: what the engine trains, and all that it knows of it.
 
@@ -134,6 +140,7 @@ class Method(Protocol):
     def after_step(self, step: Step) -> None: ...
 
 
+@runtime_checkable
 class Dataset(Protocol):
     """Samples by number. `get(index, epoch, seed)` is a pure function: the order of calls does not matter.
 
@@ -148,6 +155,10 @@ class Dataset(Protocol):
 
     def get(self, index: int, epoch: int, seed: int) -> Mapping[str, Tensor]: ...
 
+    def order(self, epoch: int, seed: int) -> Int[Tensor, "n"]:
+        """The order of an epoch: a permutation that is a function of (epoch, seed) alone."""
+        ...
+
     def name(self, index: int) -> str:
         """What a person calls this sample: its path, or shard and member."""
         ...
@@ -155,3 +166,6 @@ class Dataset(Protocol):
 
 class BrokenSample(Exception):
     """A sample that cannot be read: one sentence that says which and why."""
+
+
+pytree.register_dataclass(Losses)

@@ -1,0 +1,56 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+# A GPU user names another build of PyTorch: make demo TORCH="torch==2.13.0 --index-url https://download.pytorch.org/whl/cu130"
+PYTHON ?= python3
+TORCH ?= torch==2.13.0
+VENV ?= .venv
+OUT ?= runs/demo
+
+BIN := $(VENV)/bin
+# Small steps on a CPU are bound by fresh memory and by threads that spin: keep freed memory, and let waiting threads sleep.
+export OMP_WAIT_POLICY ?= passive
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check learning bench results docs clean
+
+help: ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+$(VENV)/demo.stamp: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check $(TORCH)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/demo.stamp
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,onnx,docs,hub]'
+	@touch $@
+
+demo: $(VENV)/demo.stamp ## pretrain a small I-JEPA on real pictures without labels, probe it, write a report
+	$(BIN)/jepakit train images:demo --out $(OUT)
+	$(BIN)/jepakit probe $(OUT)
+	$(BIN)/jepakit report $(OUT)
+
+test: $(VENV)/dev.stamp ## the test suite
+	$(BIN)/pytest
+
+check: $(VENV)/dev.stamp ## formatting, lint, types, import floors and the test suite
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(BIN)/pytest
+
+learning: $(VENV)/dev.stamp ## what is learnt, on real data: hours; resumable; writes results/learning/
+	$(BIN)/python -m benchmarks.learning
+
+bench: $(VENV)/dev.stamp ## speed, as ratios in one run; writes results/benchmarks/
+	$(BIN)/python -m benchmarks
+
+results: $(VENV)/dev.stamp ## results/summary.json and the tables of the docs, from the raw files
+	$(BIN)/python -m benchmarks.summary
+
+docs: $(VENV)/dev.stamp ## the site, into site/
+	$(BIN)/mkdocs build --strict
+
+clean: ## remove the environment and what was built; runs and results stay
+	rm -rf $(VENV) site dist build

@@ -1,0 +1,154 @@
+"""Laws that every member of the family obeys, on its TINY."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from jepakit.config import Config
+from jepakit.contracts import Rows, step_at
+from jepakit.parts.targets import EMATarget
+from jepakit.probes.rank import rank_me
+
+EIGHT = Rows(0, 8, 8)
+
+
+def train(method, batch, steps, rate=1e-3):
+    """A plain loop: the losses of `steps` steps on one batch."""
+    optimizer = torch.optim.AdamW([p for p in method.parameters() if p.requires_grad], lr=rate)
+    losses = []
+    for index in range(steps):
+        step = step_at(0, steps, EIGHT)
+        total = method(batch, step).total
+        optimizer.zero_grad()
+        total.backward()
+        optimizer.step()
+        method.after_step(step_at(index, steps, EIGHT))
+        losses.append(total.item())
+    return losses
+
+
+def test_config_survives_json(tiny):
+    assert Config.from_json(json.loads(json.dumps(tiny.to_json()))) == tiny
+
+
+def test_loss_falls_on_one_batch(tiny, batch):
+    losses = train(tiny.build(), batch, 20)
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_exactly_the_learning_parameters_move(tiny, batch):
+    method = tiny.build()
+    before = {name: parameter.clone() for name, parameter in method.named_parameters()}
+    train(method, batch, 3)
+    targets = {f"target.{name}" for name, _ in method.target.named_parameters()}
+    for name, parameter in method.named_parameters():
+        assert parameter.requires_grad == (name not in targets), name
+        assert not torch.equal(parameter, before[name]), f"{name} did not move"
+
+
+def test_no_gradient_enters_the_target(tiny, batch):
+    method = tiny.build()
+    method(batch, step_at(0, 10, EIGHT)).total.backward()
+    assert all(parameter.grad is None for parameter in method.target.parameters())
+
+
+def test_average_follows_its_closed_form(tiny, batch):
+    method = tiny.build()
+    if not isinstance(method.target, EMATarget):
+        pytest.skip("this member's target is no average")
+    expected = [parameter.clone() for parameter in method.target.network.parameters()]
+    for index in range(4):
+        with torch.no_grad():
+            for parameter in method.backbone.parameters():
+                parameter.add_(torch.randn_like(parameter))
+        step = step_at(index, 5, EIGHT)
+        method.after_step(step)
+        momentum = method.target.momentum(step.progress)
+        pairs = zip(expected, method.backbone.parameters(), strict=True)
+        expected = [momentum * old + (1 - momentum) * new for old, new in pairs]
+    for found, wanted in zip(method.target.network.parameters(), expected, strict=True):
+        torch.testing.assert_close(found, wanted)
+
+
+def test_hidden_input_changes_no_prediction(tiny, batch):
+    """The places that are asked for may hold anything: what is predicted there stays equal, bit for bit."""
+    method = tiny.build().eval()
+    asked, predicted = [], []
+    method.predictor.register_forward_hook(lambda module, inputs, output: predicted.append(output.values))
+    draw = method.masker.__call__
+
+    def noted(*arguments):
+        asked.append(draw(*arguments))
+        return asked[-1]
+
+    method.masker = noted
+    method(batch, step_at(0, 10, EIGHT))
+    hidden = torch.ones(8, *[size // tiny.patch for size in tiny.image]).flatten(1)
+    hidden.scatter_(1, asked[0].context, 0.0)
+    pixels = hidden.view(8, 1, *[size // tiny.patch for size in tiny.image])
+    pixels = pixels.repeat_interleave(tiny.patch, 2).repeat_interleave(tiny.patch, 3)
+    assert pixels.any(), "the law says nothing if nothing is hidden"
+    method({"x": batch["x"] + 100 * pixels}, step_at(0, 10, EIGHT))
+    assert torch.equal(predicted[0], predicted[1])
+
+
+def test_order_of_tokens_does_not_matter(tiny, batch):
+    backbone = tiny.build().backbone.eval()
+    tokens = backbone(batch["x"]).values.shape[1]
+    order = torch.randperm(tokens).expand(8, -1)
+    plain, shuffled = backbone(batch["x"]), backbone(batch["x"], keep=order)
+    torch.testing.assert_close(shuffled.values, plain.take(order).values, atol=1e-5, rtol=1e-5)
+
+
+def test_splits_are_disjoint_in_range_and_repeatable(tiny, batch):
+    method = tiny.build()
+    tokens = method.backbone(batch["x"])
+    for seed in range(20):
+        first, second = (
+            method.masker(tokens.coords, tokens.extent, torch.Generator().manual_seed(seed), EIGHT) for _ in range(2)
+        )
+        assert torch.equal(first.context, second.context)
+        assert torch.equal(first.targets, second.targets)
+        for context, targets in zip(first.context.tolist(), first.targets.flatten(1).tolist(), strict=True):
+            seen, asked = set(context) - {-1}, set(targets) - {-1}
+            assert seen, "an empty context asks nothing"
+            assert not seen & asked
+            assert max(seen | asked) < tokens.values.shape[1]
+
+
+def test_energy_is_one_number_per_sample(tiny, batch):
+    method = tiny.build().eval()
+    with torch.no_grad():
+        assert method.energy(batch["x"], batch["x"]).shape == (8,)
+        assert method.energy(batch["x"][:1], batch["x"][:1]).shape == (1,)
+
+
+def test_meters_tell_an_untrained_from_a_collapsed_model(tiny, batch):
+    backbone = tiny.build().kept.eval()
+    with torch.no_grad():
+        alive = rank_me(backbone(batch["x"]).pooled())
+        for parameter in backbone.encoder.parameters():
+            parameter.mul_(1e-3)
+        backbone.encoder.norm.bias.fill_(1.0)
+        dead = rank_me(backbone(batch["x"]).pooled())
+    assert dead < 0.7 * alive
+
+
+def test_padding_is_never_read(tiny, batch):
+    """With masks padded to one size, each sample's energy is that of the sample alone."""
+    if not hasattr(tiny, "rectangular"):
+        pytest.skip("this member has no masks to make rectangular")
+    method = replace(tiny, rectangular="pad").build().eval()
+    split = method.masker(
+        torch.zeros(8, 16, 2), (tiny.image[0] // tiny.patch, tiny.image[1] // tiny.patch),
+        torch.Generator().manual_seed(0), EIGHT,
+    )  # fmt: skip
+    assert (split.context == -1).any(), "the law says nothing if nothing is padded"
+    with torch.no_grad():
+        tokens = method.backbone(batch["x"], keep=split.context)
+        for row in range(8):
+            real = split.context[row][split.context[row] >= 0].unsqueeze(0)
+            alone = method.backbone(batch["x"][row : row + 1], keep=real).values[0]
+            torch.testing.assert_close(tokens.values[row][split.context[row] >= 0], alone, atol=1e-5, rtol=1e-4)
