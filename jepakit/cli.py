@@ -1,0 +1,246 @@
+"""The command line: `jepakit VERB`. The only file that knows tyro."""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from jepakit.contracts import BrokenSample
+from jepakit.train.log import read_run
+from jepakit.train.run import Run
+from jepakit.train.stops import Stopped
+
+Words = Sequence[str]
+Positional = tyro.conf.Positional
+
+
+def main() -> None:
+    """Runs one verb and exits: 0, 1 for bad input, or what a stopped run says (130 after Ctrl-C)."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(words: Words) -> int:
+    """Runs `words` and returns the exit code. Bad input gives one sentence on stderr."""
+    if not words or words[0] in ("-h", "--help"):
+        print(_overview())
+        return 0
+    verb, rest = words[0], words[1:]
+    if verb not in VERBS:
+        print(f"jepakit has no verb {verb!r}; there are {', '.join(VERBS)}", file=sys.stderr)
+        return 2
+    try:
+        VERBS[verb](rest)
+    except Stopped as stopped:
+        print(f"jepakit {verb}: {stopped}", file=sys.stderr)
+        return stopped.code
+    except BrokenPipeError:
+        sys.stdout = None  # the reader, such as `head`, has gone: there is nobody to tell
+    except (ValueError, TypeError, OSError, ImportError, BrokenSample) as error:
+        print(f"jepakit {verb}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def list_recipes(words: Words) -> None:
+    """What there is: recipes and packaged data."""
+    from jepakit.data import packaged
+    from jepakit.recipes.find import shipped
+
+    _parse(lambda: None, words, "list", list_recipes)
+    print("recipes (jepakit show NAME, jepakit train NAME)")
+    for name, recipe in shipped().items():
+        print(f"  {name:30} {_first_line(recipe)}")
+    print("\npackaged data (--data.root packaged:NAME)")
+    for name in packaged.NAMES:
+        print(f"  {name:30} {'ready' if packaged.available(name) else 'fetched when it is first used'}")
+
+
+def show(words: Words) -> None:
+    """A recipe or run in full: parameters per part, FLOP, schedules, what the alarm listens to, and its JSON.
+
+    jepakit show images:ijepa_tiny --model.depth 6
+    """
+    from jepakit.app.show import describe
+
+    print(describe(_recipe_with_overrides(words, "show")))
+
+
+@dataclass(frozen=True)
+class _Recipe:
+    run: Annotated[Run, tyro.conf.arg(name="")]
+
+
+@dataclass(frozen=True)
+class _Training:
+    run: Annotated[Run, tyro.conf.arg(name="")]
+    out: Path
+    """Folder for checkpoints, metrics.jsonl and run.json."""
+
+
+def train(words: Words) -> None:
+    """Train a recipe, or go on with a run that was stopped.
+
+    jepakit train images:ijepa_tiny --data.root my/photos --out runs/x
+    jepakit train images:ijepa_tiny --start-from WEIGHTS --out runs/y
+    jepakit train --resume runs/x
+    jepakit train images:ijepa_tiny --help     all that can be overridden
+    """
+    from jepakit.train.fit import fit
+
+    if words[:1] == ["--resume"]:
+        out = _parse(_resume, words, "train", train)
+        fit(read_run(out), out, resume=True)
+        return
+    name, rest = _recipe_name(words, "train", train)
+    from jepakit.pretrained import initialize_from
+    from jepakit.recipes.find import find
+
+    default = _Training(run=find(name)(), out=Path("runs") / name.rpartition(":")[2])
+    asked = _parse(_Training, rest, f"train {name}", find(name), default)
+    fit(asked.run, asked.out, initialize=initialize_from(asked.run.start_from) if asked.run.start_from else None)
+
+
+def _resume(resume: Path) -> Path:
+    return resume
+
+
+def probe(words: Words) -> None:
+    """What a frozen backbone has learnt, beside random init and raw pixels.
+
+    jepakit probe runs/x
+    jepakit probe hf:facebook/ijepa_vith14_1k --data.root my/labelled/photos --probes knn attentive
+    """
+    from jepakit.app.measure import Measure
+
+    _parse(Measure, words, "probe", probe).write_and_print()
+
+
+def embed(
+    source: Positional[str],
+    pictures: Positional[str],
+    out: Path,
+    layers: tuple[int, ...] | None = None,
+    batch: int = 256,
+    device: str = "cpu",
+) -> None:
+    """Features of pictures as a table with one row per file.
+
+    jepakit embed runs/x my/photos --out features.parquet
+
+    Args:
+        source: a run, or anything that `jepakit.load` takes
+        pictures: a folder, file or packaged:NAME, as for --data.root
+        out: the table to write: .parquet, or .csv with one column per feature
+        layers: levels to put side by side, such as -4 -3 -2 -1; the last one if not given
+        batch: pictures that go through the backbone at once
+        device: cpu, cuda or cuda:1
+    """
+    from jepakit.app import embed as table
+
+    features = table.embed(source, pictures, out, layers, batch, device)
+    print(f"{len(features)} rows of {features.x.shape[1]} features: {out}")
+    for name in features.unreadable:
+        print(f"not readable, left out: {name}", file=sys.stderr)
+
+
+def export(source: Positional[str], out: Path, format: Literal["safetensors", "hf", "onnx"] = "safetensors") -> None:
+    """The backbone of a run as files that others load.
+
+    jepakit export runs/x --out exported --format hf
+
+    Args:
+        source: a run, or anything that `jepakit.load` takes
+        out: the folder to write
+        format: our own folder, Hugging Face transformers, or ONNX
+    """
+    from jepakit import pretrained
+
+    print(pretrained.export(source, out, format))
+
+
+def convert(source: Positional[str], out: Path, entry: Literal["target_encoder", "encoder"] = "target_encoder") -> None:
+    """Official or Hugging Face weights into our own folder.
+
+    jepakit convert IN1K-vit.h.14-300e.pth.tar --out ijepa-h14
+
+    Args:
+        source: an official .pth.tar, a Hugging Face folder, or hf:org/name
+        out: the folder to write
+        entry: which of the two encoders of an official file
+    """
+    from jepakit import pretrained
+
+    print(pretrained.convert(source, out, entry))
+
+
+def report(run: Positional[Path], out: Path | None = None) -> None:
+    """One self-contained HTML file about a run.
+
+    jepakit report runs/x
+
+    Args:
+        run: the folder of the run
+        out: the file to write; RUN/report.html if not given
+    """
+    from jepakit.app.report import write_report
+
+    print(f"report: {write_report(run, out or run / 'report.html')}")
+
+
+VERBS: dict[str, Callable[[Words], object]] = {
+    "list": list_recipes,
+    "show": show,
+    "train": train,
+    "probe": probe,
+    "embed": lambda words: _parse(embed, words, "embed", embed),
+    "export": lambda words: _parse(export, words, "export", export),
+    "convert": lambda words: _parse(convert, words, "convert", convert),
+    "report": lambda words: _parse(report, words, "report", report),
+}
+_DESCRIBED = (list_recipes, show, train, probe, embed, export, convert, report)
+
+
+def _parse(what: Callable, words: Words, verb: str, described: object, default: object = tyro.MISSING):
+    text = (described.__doc__ or "").split("Args:")[0]
+    return tyro.cli(
+        what,
+        args=words,
+        prog=f"jepakit {verb}",
+        description=text,
+        default=default,
+        config=(tyro.conf.AvoidSubcommands,),
+    )
+
+
+def _recipe_with_overrides(words: Words, verb: str) -> Run:
+    name, rest = _recipe_name(words, verb, show)
+    if (Path(name) / "run.json").exists():
+        return _parse(_Recipe, rest, f"{verb} {name}", show, _Recipe(run=read_run(Path(name)))).run
+    from jepakit.recipes.find import find
+
+    return _parse(_Recipe, rest, f"{verb} {name}", find(name), _Recipe(run=find(name)())).run
+
+
+def _recipe_name(words: Words, verb: str, described: object) -> tuple[str, Words]:
+    if not words or words[0].startswith("-"):
+        _parse(_named, words, verb, described)
+    return words[0], words[1:]
+
+
+def _named(recipe: Positional[str]) -> str:
+    return recipe
+
+
+def _overview() -> str:
+    from jepakit import __version__
+
+    lines = [f"  {verb:8} {_first_line(thing)}" for verb, thing in zip(VERBS, _DESCRIBED, strict=True)]
+    return "\n".join([f"jepakit {__version__}: joint-embedding predictive architectures", "", *lines, "",
+                      "jepakit VERB --help tells more; jepakit list shows the recipes"])  # fmt: skip
+
+
+def _first_line(thing: object) -> str:
+    return (thing.__doc__ or "").strip().split("\n")[0]
