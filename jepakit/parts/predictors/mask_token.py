@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from jepakit.parts.nn.linear import Linear
 from jepakit.parts.nn.position import GridPosition
 from jepakit.parts.nn.transformer import Transformer
 from jepakit.tokens import Places, Tokens
@@ -26,11 +27,11 @@ class MaskTokenPredictor(nn.Module):
         mask_std: float = 0.02,
     ) -> None:
         super().__init__()
-        self.embedding = nn.Linear(dim, width)
+        self.embedding = Linear(dim, width)
         self.mask_tokens = nn.Parameter(torch.empty(families, width))
         nn.init.trunc_normal_(self.mask_tokens, std=mask_std)
         self.position, self.encoder = position, encoder
-        self.projection = nn.Linear(width, answer_dim)
+        self.projection = Linear(width, answer_dim)
 
     def forward(self, context: Tokens, places: Places, family: int = 0) -> Tokens:
         """What is at `places`: [b, m*k] tokens, block after block. `family` picks the mask token."""

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from jepakit.parts.nn.linear import Linear
 from jepakit.tokens import Tokens
 
 
@@ -19,7 +20,7 @@ class PatchTokenizer(nn.Module):
     def __init__(self, patch: tuple[int, ...], channels: int, dim: int) -> None:
         super().__init__()
         self.patch, self.channels, self.dim = patch, channels, dim
-        self.projection = nn.Linear(channels * math.prod(patch), dim)
+        self.projection = Linear(channels * math.prod(patch), dim)
 
     def forward(self, x: Float[Tensor, "b c ..."], keep: Int[Tensor, "b k"] | None = None) -> Tokens:
         """Tokens in raster order, or those at `keep`. Raises ValueError for a size that patches do not tile."""
