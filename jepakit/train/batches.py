@@ -1,0 +1,145 @@
+"""Which samples make a step, and reading them ahead of time.
+
+The samples of step i are a function of i alone: the data set's epochs stand one after the other in an endless row, of
+which step i takes the next `batch`. A run is resumed, on any number of processes, by naming the next step.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from jepakit.contracts import BrokenSample, Dataset, Rows
+from jepakit.train.parallel import Place
+from jepakit.train.run import Run
+
+READ_AHEAD = 4
+"""Batches that each worker keeps ready."""
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A sample that could not be read, and why."""
+
+    index: int
+    epoch: int
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The readable samples of this rank's rows, and the others."""
+
+    samples: Mapping[str, Tensor]
+    count: int
+    broken: tuple[Broken, ...]
+
+    def cut(self, parts: int, first: int, total: int) -> Iterator[tuple[Mapping[str, Tensor], Rows]]:
+        """Micro-batches with their rows in the global batch, in which this rank's samples begin at `first`."""
+        for part in range(parts):
+            start, end = part * self.count // parts, (part + 1) * self.count // parts
+            rows = Rows(first + start, end - start, total)
+            yield {name: value[start:end] for name, value in self.samples.items()}, rows
+
+
+class Order:
+    """The (index, epoch) pairs of this rank for each step from `first` on."""
+
+    def __init__(self, dataset: Dataset, run: Run, place: Place, first: int) -> None:
+        self.dataset, self.run, self.place, self.first = dataset, run, place, first
+        self.epoch, self.permutation = -1, torch.empty(0, dtype=torch.int64)
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        rank, ranks, batch = self.place.rank, self.place.ranks, self.run.batch
+        start, end = rank * batch // ranks, (rank + 1) * batch // ranks
+        for step in range(self.first, self.run.steps):
+            yield [self.sample(step * batch + row) for row in range(start, end)]
+
+    def sample(self, position: int) -> tuple[int, int]:
+        """The sample at a position of the endless row of epochs."""
+        epoch, place = divmod(position, len(self.dataset))
+        if epoch != self.epoch:
+            self.epoch, self.permutation = epoch, self.dataset.order(epoch, self.run.seed)
+        return int(self.permutation[place]), epoch
+
+
+class Reader:
+    """The data set as workers see it: whole batches, in which broken samples are named instead of raised."""
+
+    def __init__(self, dataset: Dataset, seed: int) -> None:
+        self.dataset, self.seed = dataset, seed
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, pair: tuple[int, int]) -> Mapping[str, Tensor] | Broken:
+        index, epoch = pair
+        try:
+            return self.dataset.get(index, epoch, self.seed)
+        except BrokenSample as problem:
+            return Broken(index, epoch, self.dataset.name(index), str(problem))
+
+
+def collate(items: Sequence[Mapping[str, Tensor] | Broken]) -> tuple[dict[str, Tensor], int, tuple[Broken, ...]]:
+    """The readable samples stacked, their count, and the broken ones."""
+    broken = tuple(item for item in items if isinstance(item, Broken))
+    good = [item for item in items if not isinstance(item, Broken)]
+    stacked = {name: torch.stack([item[name] for item in good]) for name in good[0]} if good else {}
+    return stacked, len(good), broken
+
+
+def ignore_signals(worker: int) -> None:
+    """Ctrl-C reaches every process of a terminal; only the one that can save shall answer."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def choose_workers(asked: int | None) -> int:
+    """As asked, or one for every two cores, between 1 and 8: enough to keep ahead, few enough to leave it the cores."""
+    if asked is not None:
+        return asked
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    processes = int(os.environ["LOCAL_WORLD_SIZE"]) if "LOCAL_WORLD_SIZE" in os.environ else 1
+    return max(1, min(8, cores // (2 * processes)))
+
+
+class Batches:
+    """The batches of this rank from step `first` on. `waited` is how many seconds the run has waited for them."""
+
+    def __init__(self, dataset: Dataset, run: Run, place: Place, first: int) -> None:
+        workers = choose_workers(run.workers)
+        self.waited = 0.0
+        loader: DataLoader[Any] = DataLoader(
+            Reader(dataset, run.seed),  # pyright: ignore[reportArgumentType]
+            batch_sampler=Order(dataset, run, place, first),  # pyright: ignore[reportArgumentType]
+            num_workers=workers,
+            collate_fn=collate,
+            pin_memory=place.device.type == "cuda",
+            prefetch_factor=READ_AHEAD if workers else None,
+            worker_init_fn=ignore_signals,
+        )
+        self.iterator: Iterator[Any] | None = iter(loader)
+
+    def __enter__(self) -> "Batches":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.iterator = None  # this ends the workers
+
+    def read(self) -> Batch:
+        """The next batch."""
+        assert self.iterator is not None, "the batches were closed"
+        start = time.perf_counter()
+        samples, count, broken = next(self.iterator)
+        self.waited += time.perf_counter() - start
+        return Batch(samples, count, broken)

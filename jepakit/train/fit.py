@@ -1,0 +1,99 @@
+"""The training loop: the engine asks a Method for losses, and does everything around it."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from jepakit.train import checkpoint, optimize, parallel
+from jepakit.train.batches import Batches
+from jepakit.train.checkpoint import State
+from jepakit.train.observe import Observer
+from jepakit.train.parallel import Spread
+from jepakit.train.run import Run
+from jepakit.train.stops import Interrupted, listening
+from jepakit.train.update import Update
+
+Initialize = Callable[[Any], Mapping[str, str] | None]
+
+
+def fit(run: Run, out: Path, resume: bool = False, initialize: Initialize | None = None) -> Any:
+    """Trains `run.model` on `run.data` in the folder `out` and returns the Method.
+
+    With `resume` it goes on from the newest whole checkpoint in `out`, exactly as if it had never stopped.
+    `initialize` fills a new method with foreign weights and may return their {"source", "licence"}, which every
+    checkpoint repeats. Raises ValueError for a run that cannot work, and a `stops.Stopped` whose text tells the user
+    what happened and how to go on.
+    """
+    run.validate()
+    require_folder(out, resume)
+    with listening() as signals, parallel.start(run) as place, torch.random.fork_rng(devices=[]):
+        torch.manual_seed(run.seed)
+        method, dataset = run.model.build(), run.data.build()
+        found = checkpoint.latest(out) if resume else None
+        origin = initialize(method) if initialize is not None and found is None else None
+        spread = Spread(method, run, place)
+        optimizer = optimize.build(run.optimizer, method)
+        state = State(origin=dict(origin or {}))
+        if found is not None:
+            state = checkpoint.restore(found, method, optimizer, place)
+        update, saver = Update(run, spread, optimizer, state), Saver(run, out, spread, optimizer, state)
+        with (
+            Observer(run, out, spread, state, dataset) as observer,
+            Batches(dataset, run, place, state.done) as batches,
+        ):
+            while state.done < run.steps:
+                batch = batches.read()
+                told = place.gather([batch.count, signals.received])
+                saver.stop_if_asked(max(number for _, number in told))
+                observer.name_broken(batch, sum(count for count, _ in told))
+                observer.report(update(batch, [count for count, _ in told]), batches.waited)
+                observer.watch()
+                observer.probe()
+                saver.save_if_due()
+    return method
+
+
+def require_folder(out: Path, resume: bool) -> None:
+    """Raises ValueError if `out` holds a run that would be overwritten, or holds none to resume."""
+    holds_run = (out / "run.json").exists()
+    if resume and not holds_run:
+        raise ValueError(f"{out} holds no run to resume: there is no run.json in it; leave --resume out to start one")
+    if not resume and (holds_run or checkpoint.folders(out)):
+        raise ValueError(
+            f"{out} already holds a run; go on with: jepakit train --resume {out}, or choose another --out"
+        )
+
+
+class Saver:
+    """Decides when a checkpoint is written."""
+
+    def __init__(self, run: Run, out: Path, spread: Spread, optimizer: torch.optim.AdamW, state: State) -> None:
+        self.run, self.out, self.spread, self.optimizer, self.state = run, out, spread, optimizer, state
+        self.saved = state.done
+
+    def save_if_due(self) -> None:
+        """Writes a checkpoint every so many steps and at the last one."""
+        if self.state.done % self.run.keep.every == 0 or self.state.done == self.run.steps:
+            self.save()
+
+    def save(self) -> None:
+        """Writes a checkpoint and deletes what need not be kept. Raises CannotWrite; never saves a NaN."""
+        place = self.spread.place
+        checkpoint.require_finite_weights(self.spread.method, self.state.done, place)
+        checkpoint.save(self.out, self.run, self.spread.method, self.optimizer, self.state, place)
+        self.saved = self.state.done
+        if place.first:
+            checkpoint.prune(self.out, self.run.keep)
+
+    def stop_if_asked(self, signal: int) -> None:
+        """After Ctrl-C or SIGTERM on any rank: saves, and raises Interrupted on all of them."""
+        if not signal:
+            return
+        if self.state.done > self.saved:
+            self.save()
+        raise Interrupted(
+            f"stopped after step {self.state.done} of {self.run.steps}; go on with: jepakit train --resume {self.out}",
+            signal,
+        )
