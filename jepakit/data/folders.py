@@ -10,7 +10,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from jepakit.data.decode import SUFFIXES, read_file
-from jepakit.data.sources import Listing, part_of
+from jepakit.data.sources import TRAIN, Listing, part_of
 
 
 class Folder:
@@ -39,11 +39,11 @@ def open_folder(root: Path) -> Folder:
         raise ValueError(f"{root} holds no pictures; they are known by their suffix: {', '.join(sorted(SUFFIXES))}")
     places = [PurePosixPath(name).parts for name in names]
     part_codes = [part_of(place[0]) if len(place) > 1 else None for place in places]
-    has_parts = all(code is not None for code in part_codes)
+    has_parts = None not in part_codes and TRAIN in part_codes
     inside = [place[1:] for place in places] if has_parts else places
     labels, classes = _classes(inside)
     others = len(found) - len(names)
-    notes = (f"{others} files below {root.name} were passed over: their suffix is not a picture's",) if others else ()
+    notes = (_passed_over(others, root.name),) if others else ()
     parts = torch.tensor([code or 0 for code in part_codes]) if has_parts else None
     return Folder(root, Listing(names, labels, classes, parts, notes=notes))
 
@@ -79,3 +79,9 @@ def _classes(inside: list[tuple[str, ...]]) -> tuple[Tensor | None, tuple[str, .
         return None, None
     number = {name: index for index, name in enumerate(classes)}
     return torch.tensor([number[place[0]] for place in inside]), classes
+
+
+def _passed_over(count: int, where: str) -> str:
+    if count == 1:
+        return f"1 file below {where} was passed over: its suffix is not a picture's"
+    return f"{count} files below {where} were passed over: their suffixes are not a picture's"

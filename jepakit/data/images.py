@@ -1,5 +1,7 @@
 """Pictures from anywhere as a Dataset: a folder, arrays, tables, tar shards, or a packaged set."""
 
+import itertools
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,9 +14,12 @@ from torch import Generator, Tensor
 
 from jepakit.config import Config
 from jepakit.data.arrays import open_arrays
+from jepakit.data.decode import SUFFIXES
 from jepakit.data.folders import open_folder
 from jepakit.data.packaged import open_packaged
+from jepakit.data.shards import open_shards
 from jepakit.data.sources import PARTS, TEST, Listing, Part, Source, settle_parts
+from jepakit.data.tables import open_tables
 from jepakit.data.transforms import ImageTransform, RandomResizedCrop, recolor
 
 _PACKAGED = "packaged:"
@@ -68,14 +73,45 @@ def open_source(root: str) -> Source:
     """The pictures at `root`, whatever they are stored as. Raises ValueError if there is nothing that can be read."""
     if root.startswith(_PACKAGED):
         return open_packaged(root.removeprefix(_PACKAGED))
-    path = Path(root).expanduser()
-    if path.suffix in (".npy", ".npz") and path.is_file():
-        return open_arrays(path)
-    if path.is_dir():
-        return open_folder(path)
-    if not path.exists():
-        raise ValueError(f"there is nothing at {root}; give a folder, a file, or {_PACKAGED}NAME")
+    paths = expand_braces(root)
+    if missing := [path for path in paths if not path.exists()]:
+        raise ValueError(f"there is nothing at {missing[0]}; give a folder, a file, or {_PACKAGED}NAME")
+    if len(paths) == 1 and paths[0].is_dir():
+        return _open_directory(paths[0])
+    suffixes = {path.suffix for path in paths}
+    if suffixes <= {".npy", ".npz"} and len(paths) == 1:
+        return open_arrays(paths[0])
+    if suffixes <= {".parquet", ".arrow"}:
+        return open_tables(paths)
+    if suffixes == {".tar"}:
+        return open_shards(paths)
     raise ValueError(f"{root} is not a folder, .npy, .npz, .parquet, .arrow or .tar, so its pictures cannot be read")
+
+
+def expand_braces(root: str) -> list[Path]:
+    """The files that "a-{08..10}.tar" means: a-08.tar, a-09.tar, a-10.tar; a root without braces as it is."""
+    found = re.fullmatch(r"(.*)\{(\d+)\.\.(\d+)\}(.*)", root)
+    if found is None:
+        return [Path(root).expanduser()]
+    start, first, last, end = found.groups()
+    if int(first) > int(last):
+        raise ValueError(f"{root} counts from {first} to {last}; give the smaller number first")
+    return [Path(f"{start}{n:0{len(first)}}{end}").expanduser() for n in range(int(first), int(last) + 1)]
+
+
+def _open_directory(folder: Path) -> Source:
+    """Shards or tables in the folder or one below it; else, or with pictures beside them, a folder of picture files."""
+    near: dict[str, list[Path]] = {".tar": [], ".parquet": [], ".arrow": []}
+    for path in itertools.chain(folder.glob("*"), folder.glob("*/*")):
+        suffix = path.suffix.lower()
+        if suffix in SUFFIXES:
+            return open_folder(folder)
+        if suffix in near and not path.name.startswith((".", "cache-")):  # cache-*: indices of `datasets`
+            near[suffix].append(path)
+    if near[".tar"]:
+        return open_shards(sorted(near[".tar"]))
+    tables = sorted(near[".parquet"] + near[".arrow"])
+    return open_tables(tables) if tables else open_folder(folder)
 
 
 class ImageDataset:
@@ -102,7 +138,7 @@ class ImageDataset:
         return len(self._rows)
 
     def get(self, index: int, epoch: int, seed: int) -> Mapping[str, Tensor]:
-        """ "x" [c h w] float32, and "label" where all pictures have one. Raises BrokenSample."""
+        """The sample: "x" [c h w] float32, and "label" where all pictures have one. Raises BrokenSample."""
         pixels = self._source.read(int(self._rows[index]))
         if self._augment is None:
             pixels = self._transform.fit(pixels)

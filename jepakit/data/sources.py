@@ -1,9 +1,11 @@
 """What every format reader offers: a listing of its pictures, made without decoding one, and `read(row)`."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol
+from pathlib import Path
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int, UInt8
@@ -43,6 +45,7 @@ class Listing:
     notes: tuple[str, ...] = field(default=())
 
 
+@runtime_checkable
 class Source(Protocol):
     """Pictures by row, from one kind of storage. It can be pickled, and read by several threads."""
 
@@ -56,6 +59,20 @@ class Source(Protocol):
 def part_of(word: str) -> int | None:
     """The part that a folder or a file's first word names ("val", "test", ...), or None."""
     return _PART_WORDS.get(word.lower())
+
+
+def parts_of_files(paths: Sequence[Path]) -> Int[Tensor, "n"] | None:
+    """The part that each file's name or folder mentions, as in "train-00000-of-00004"; None unless all mention one.
+
+    None too if no file is for training: then the words mean something else.
+    """
+    codes = []
+    for path in paths:
+        words = re.findall(r"[a-z]+", f"{path.parent.name} {path.stem}".lower())
+        codes.append(next((code for word in reversed(words) if (code := part_of(word)) is not None), None))
+    if None in codes or TRAIN not in codes:
+        return None
+    return torch.tensor(codes)
 
 
 def settle_parts(listing: Listing) -> Listing:

@@ -67,13 +67,17 @@ class ImageTransform(Config):
         """
         return self.normalize(self.fit(to_pixels(raw)))
 
+    @property
+    def shorter(self) -> int:
+        """What the shorter side is resized to before the middle is cut out."""
+        return max(round(self.size / self.crop_share), self.size)
+
     def fit(self, pixels: UInt8[Tensor, "c h w"]) -> UInt8[Tensor, "k s s"]:
         """The right channels and size, still as bytes."""
         height, width = pixels.shape[1:]
         if self.resize == "squash":
             return recolor(resize(pixels, self.size, self.size, self.interpolation), self.channels)
-        shorter = max(round(self.size / self.crop_share), self.size)
-        scaled = resize(pixels, *_with_shorter_side(height, width, shorter), self.interpolation)
+        scaled = resize(pixels, *_with_shorter_side(height, width, self.shorter), self.interpolation)
         top, left = (scaled.shape[1] - self.size) // 2, (scaled.shape[2] - self.size) // 2
         return recolor(scaled[:, top : top + self.size, left : left + self.size], self.channels)
 

@@ -85,7 +85,7 @@ def test_transparent_parts_become_white():
     [
         (np.zeros((4, 4, 3), np.float32), "uint8"),
         (torch.zeros(3, 4, 4), "uint8"),
-        (np.zeros((3, 4, 4), np.uint8), r"\[h w c\]"),
+        (np.zeros((3, 5, 5), np.uint8), r"\[h w c\]"),
         (torch.zeros(4, 4, 3, dtype=torch.uint8)[None], r"\[c h w\]"),
         (np.zeros((0, 4), np.uint8), "shape"),
     ],
