@@ -1,0 +1,71 @@
+"""results/summary.json: every claim with its figure, rebuilt from the raw files under results/.
+
+A raw file names its claims itself. One in results/benchmarks/ gives each a value with its interval; one in
+results/learning/ is one seed, and gives each a value: here the seeds are put together.
+"""
+
+import json
+import math
+import statistics
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from scipy import stats
+
+from benchmarks.record import ROOT
+
+RESULTS = ROOT / "results"
+ORIGIN = ("command", "git", "machine")
+
+
+def main() -> None:
+    """Writes results/summary.json and says what it holds."""
+    claims = {**benchmark_claims(RESULTS / "benchmarks"), **learning_claims(RESULTS / "learning")}
+    path = RESULTS / "summary.json"
+    path.write_text(json.dumps(dict(sorted(claims.items())), indent=1) + "\n")
+    print(f"{len(claims)} claims: {path.relative_to(ROOT)}")
+
+
+def benchmark_claims(folder: Path) -> dict[str, dict[str, Any]]:
+    """The claims of all benchmark files, as they stand there."""
+    found = {}
+    for path in sorted(folder.glob("*.json")):
+        raw = json.loads(path.read_text())
+        for name, claim in raw.get("claims", {}).items():
+            found[name] = {"seeds": [], **claim, **{key: raw[key] for key in ORIGIN}}
+    return found
+
+
+def learning_claims(folder: Path) -> dict[str, dict[str, Any]]:
+    """The claims of all learning files: mean over seeds, 95 % interval by Student's t."""
+    rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for path in sorted(folder.glob("*.json")):
+        raw = json.loads(path.read_text())
+        for name, value in raw["claims"].items():
+            rows[name].append({**raw, "value": value})
+    return {name: over_seeds(found) for name, found in rows.items()}
+
+
+def over_seeds(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """One claim out of its seeds. A single seed has no interval, and says so by being its own bounds."""
+    values = [row["value"] for row in rows]
+    half = 0.0
+    if len(values) > 1:
+        half = stats.t.ppf(0.975, len(values) - 1) * statistics.stdev(values) / math.sqrt(len(values))
+    mean = statistics.fmean(values)
+    last = rows[-1]
+    return {
+        "value": mean,
+        "low": mean - half,
+        "high": mean + half,
+        "n": len(values),
+        "seeds": [row["seed"] for row in rows],
+        "unit": last["unit"],
+        "flops": last["flops"],
+        **{key: last[key] for key in ORIGIN},
+    }
+
+
+if __name__ == "__main__":
+    main()
