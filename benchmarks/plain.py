@@ -102,8 +102,8 @@ class PlainIJEPA(nn.Module):
         super().__init__()
         self.encoder, self.predictor = PlainEncoder(sizes, sdpa), PlainPredictor(sizes, sdpa)
         self.masker, self.extent = method.masker, sizes.extent
-        self.encoder.load_state_dict(encoder_weights(method.backbone, sizes), strict=False)
-        self.predictor.load_state_dict(predictor_weights(method.predictor), strict=False)
+        self.encoder.load_state_dict(encoder_weights(method.backbone.state_dict(), sizes), strict=False)
+        self.predictor.load_state_dict(predictor_weights(method.predictor.state_dict()), strict=False)
         self.average = copy.deepcopy(self.encoder).requires_grad_(False)
 
     def loss(self, x: Tensor, step: Step) -> Tensor:
@@ -128,16 +128,16 @@ def pick(x: Tensor, index: Tensor) -> Tensor:
     return x.gather(1, index.unsqueeze(-1).expand(-1, -1, x.shape[-1]))
 
 
-def encoder_weights(backbone: nn.Module, sizes: IJEPA) -> dict[str, Tensor]:
-    """Our backbone's weights under the names above."""
-    found = plain_names(backbone.state_dict(), {"tokenizer.projection.": "patches.", "encoder.": ""})
+def encoder_weights(weights: Mapping[str, Tensor], sizes: IJEPA) -> dict[str, Tensor]:
+    """Our backbone's weights, or their gradients, under the names above."""
+    found = plain_names(weights, {"tokenizer.projection.": "patches.", "encoder.": ""})
     found["patches.weight"] = found["patches.weight"].unflatten(1, (sizes.channels, sizes.patch, sizes.patch))
     return found
 
 
-def predictor_weights(predictor: nn.Module) -> dict[str, Tensor]:
-    """Our predictor's weights under the names above."""
-    return plain_names(predictor.state_dict(), {"mask_tokens": "mask_token", "encoder.": ""})
+def predictor_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Our predictor's weights, or their gradients, under the names above."""
+    return plain_names(weights, {"mask_tokens": "mask_token", "encoder.": ""})
 
 
 def plain_names(weights: Mapping[str, Tensor], prefixes: Mapping[str, str]) -> dict[str, Tensor]:

@@ -88,7 +88,7 @@ class BlockMasker:
             if attempt < RETRIES:
                 context[short] = self._place(context_size, extent, generator, (len(short), 1))[:, 0]
             elif attempt == RETRIES:
-                context[short] = True
+                context[short] = self._reach(extent)
             else:
                 targets[short] = self._place(size, extent, generator, (len(short), self.blocks))
             rest = context & ~targets.any(dim=1)
@@ -96,6 +96,13 @@ class BlockMasker:
             f"{self.blocks} target blocks of {size} leave fewer than {enough} of {math.prod(extent)} context tokens; "
             "lower block_scale or blocks"
         )
+
+    def _reach(self, extent: tuple[int, int]) -> Bool[Tensor, " n"]:
+        """The cells that a block can cover at all."""
+        cells = torch.ones(extent, dtype=torch.bool)
+        if self.released:
+            cells[-1], cells[:, -1] = False, False
+        return cells.flatten()
 
     def _size(self, scale: Range, aspect: Range, extent: tuple[int, int], generator: Generator) -> tuple[int, int]:
         first, second = torch.rand(2, generator=generator).tolist()

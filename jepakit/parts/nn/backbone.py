@@ -1,6 +1,6 @@
 """What is kept after training: a tokenizer and an encoder in one."""
 
-from jaxtyping import Float, Int
+from jaxtyping import Int, Shaped
 from torch import Tensor, nn
 
 from jepakit.contracts import Transform
@@ -20,7 +20,10 @@ class Backbone(nn.Module):
         self.dim = tokenizer.dim
 
     def forward(
-        self, x: Float[Tensor, "b c ..."], keep: Int[Tensor, "b k"] | None = None, layers: tuple[int, ...] | None = None
+        self,
+        x: Shaped[Tensor, "b c ..."],
+        keep: Int[Tensor, "b k"] | None = None,
+        layers: tuple[int, ...] | None = None,
     ) -> Tokens:
         """Tokens of a batch that `transform` made: float32 [b c h w], normalised.
 

@@ -6,6 +6,8 @@ from typing import Literal
 import torch
 from torch import nn
 
+from jepakit.parts.nn.transformer import Block, Transformer
+
 Initialization = Literal["flat", "depth_scaled", "fan_in"]
 
 
@@ -16,7 +18,7 @@ def initialize(module: nn.Module, kind: Initialization = "flat", std: float = 0.
     "flat" is the default because I-JEPA and V-JEPA 1 were trained so: their constructors divide the output layers of
     block i by sqrt(2 (i + 1)), but a second pass over all linear layers undoes it before training. "depth_scaled"
     keeps that division, as V-JEPA 2 does. "fan_in" draws with 1/sqrt(inputs) instead of `std` (LeCun et al. 1998),
-    which small networks need: with 0.02, a patch of a few pixels drowns in its position and there is nothing to predict.
+    which small networks need: with 0.02, a patch of a few pixels drowns in its position and nothing can be predicted.
     """
     for part in module.modules():
         if isinstance(part, nn.Linear):
@@ -29,11 +31,12 @@ def initialize(module: nn.Module, kind: Initialization = "flat", std: float = 0.
             nn.init.zeros_(part.bias)
     if kind == "depth_scaled":
         for part in module.modules():
-            if isinstance(blocks := getattr(part, "blocks", None), nn.ModuleList):
-                _scale_outputs(blocks)
+            if isinstance(part, Transformer):
+                _scale_outputs(part)
 
 
-def _scale_outputs(blocks: nn.ModuleList) -> None:
-    for index, block in enumerate(blocks):
+def _scale_outputs(encoder: Transformer) -> None:
+    for index, block in enumerate(encoder.blocks):
+        assert isinstance(block, Block)
         for layer in block.outputs():
             layer.weight.div_(math.sqrt(2 * (index + 1)))

@@ -2,6 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -95,6 +96,6 @@ class Table(GridPosition):
     def table(self, device: torch.device) -> Float[Tensor, "n d"]:
         return self.vectors.to(device)
 
-    def _load_from_state_dict(self, *arguments: object) -> None:
+    def _load_from_state_dict(self, *arguments: Any, **named: Any) -> None:
         self._resized.clear()
-        super()._load_from_state_dict(*arguments)
+        super()._load_from_state_dict(*arguments, **named)

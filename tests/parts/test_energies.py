@@ -1,0 +1,51 @@
+"""Energies against NumPy, over valid tokens only."""
+
+import numpy as np
+import pytest
+import torch
+
+from jepakit.parts.energies import cosine, l1, l2, smooth_l1
+from jepakit.tokens import Tokens
+
+
+def draw(seed):
+    return 2 * torch.randn(3, 5, 4, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def oracle(kind, prediction, target):
+    """The energy of one sample's tokens [n d]."""
+    error = np.abs(prediction - target)
+    if kind == "l1":
+        return error.mean()
+    if kind == "l2":
+        return (error**2).mean()
+    if kind == "smooth_l1":
+        return np.where(error < 1, 0.5 * error**2, error - 0.5).mean()
+    lengths = np.linalg.norm(prediction, axis=1) * np.linalg.norm(target, axis=1)
+    return (1 - (prediction * target).sum(axis=1) / lengths).mean()
+
+
+@pytest.mark.parametrize("energy", [smooth_l1, l1, l2, cosine], ids=lambda energy: energy.__name__)
+@pytest.mark.parametrize("padded", [False, True])
+def test_energy_is_the_mean_over_valid_tokens(energy, padded):
+    prediction, target, coords = draw(0), draw(1), torch.zeros(3, 5, 2)
+    valid = torch.ones(3, 5, dtype=torch.bool)
+    if padded:
+        valid[0, 3:], valid[2, 0] = False, False
+    found = energy(Tokens(prediction, coords), Tokens(target, coords, valid if padded else None))
+    for sample in range(3):
+        keep = valid[sample].numpy()
+        expected = oracle(energy.__name__, prediction[sample].numpy()[keep], target[sample].numpy()[keep])
+        assert found[sample].item() == pytest.approx(expected, rel=1e-10)
+
+
+@pytest.mark.parametrize("energy", [smooth_l1, l1, l2, cosine], ids=lambda energy: energy.__name__)
+def test_energy_of_the_answer_itself_is_zero_and_invalid_tokens_pull_at_nothing(energy):
+    values, coords = draw(0), torch.zeros(3, 5, 2)
+    valid = torch.ones(3, 5, dtype=torch.bool)
+    valid[:, 4] = False
+    guess = (values + 0.5).requires_grad_()
+    assert energy(Tokens(values, coords), Tokens(values, coords)).abs().max() < 1e-12
+    energy(Tokens(guess, coords), Tokens(values, coords, valid)).sum().backward()
+    assert not guess.grad[:, 4].any()
+    assert guess.grad[:, :4].any()

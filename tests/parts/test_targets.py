@@ -1,0 +1,82 @@
+"""Targets: who answers, what follows a step, and that nothing is learnt through the answer."""
+
+import pytest
+import torch
+
+from jepakit.contracts import Rows, step_at
+from jepakit.parts.nn.backbone import Backbone
+from jepakit.parts.nn.position import SinCos
+from jepakit.parts.nn.transformer import Transformer
+from jepakit.parts.targets import EMATarget, PixelTarget, SharedTarget
+from jepakit.parts.tokenizers.patches import PatchTokenizer
+from jepakit.schedules import linear
+
+
+@pytest.fixture
+def network():
+    torch.manual_seed(0)
+    return Backbone(PatchTokenizer((4, 4), 1, 8), SinCos(8, (2, 2)), Transformer(8, 1, 2))
+
+
+def picture():
+    return torch.randn(3, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+
+
+def moment(index, steps=5):
+    return step_at(index, steps, Rows(0, 3, 3))
+
+
+def test_answers_have_mean_zero_and_variance_one(network):
+    for target in (EMATarget(network, linear(0.9, 1.0)), SharedTarget(), PixelTarget(network.tokenizer)):
+        values = target(picture(), network).values
+        torch.testing.assert_close(values.mean(dim=-1), torch.zeros(3, 4), atol=1e-5, rtol=0)
+        torch.testing.assert_close(values.var(dim=-1, unbiased=False), torch.ones(3, 4), atol=2e-3, rtol=0)
+
+
+def test_average_is_a_copy_that_follows_its_closed_form(network):
+    target = EMATarget(network, linear(0.5, 1.0))
+    start = [parameter.clone() for parameter in network.parameters()]
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(1.0)
+    for index in range(5):
+        target.after_step(network, moment(index))
+    left = 0.5 * 0.625 * 0.75 * 0.875 * 1.0
+    for average, first in zip(target.network.parameters(), start, strict=True):
+        torch.testing.assert_close(average, first + (1 - left))
+
+
+def test_at_the_end_the_average_stands_still(network):
+    target = EMATarget(network, linear(0.5, 1.0))
+    before = [parameter.clone() for parameter in target.network.parameters()]
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.mul_(3.0)
+    target.after_step(network, moment(4))
+    assert all(torch.equal(*pair) for pair in zip(before, target.network.parameters(), strict=True))
+
+
+def test_gradients_enter_only_an_open_target(network):
+    for target, open_ in (
+        (EMATarget(network, linear(0.9, 1.0)), False),
+        (SharedTarget(stop_gradient=True), False),
+        (SharedTarget(stop_gradient=False), True),
+        (PixelTarget(network.tokenizer), False),
+    ):
+        assert target(picture(), network).values.requires_grad == open_
+
+
+def test_pixels_answer_with_the_pixels_of_their_patch(network):
+    x = picture()
+    answer = PixelTarget(network.tokenizer)(x, network).values[1, 3]
+    patch = x[1, 0, 4:, 4:].flatten()
+    expected = (patch - patch.mean()) / (patch.var(unbiased=False) + 1e-5).sqrt()
+    torch.testing.assert_close(answer, expected)
+
+
+def test_who_is_kept(network):
+    average = EMATarget(network, linear(0.9, 1.0))
+    assert average.kept(network) is average.network
+    assert SharedTarget().kept(network) is network
+    assert PixelTarget(network.tokenizer).kept(network) is network
+    assert not list(PixelTarget(network.tokenizer).parameters())
