@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from types import TracebackType
 from typing import Any
 
@@ -112,12 +113,15 @@ def choose_workers(asked: int | None) -> int:
 
 
 class Batches:
-    """The batches of this rank from step `first` on. `waited` is how many seconds the run has waited for them."""
+    """The batches of this rank from step `first` on. `waited` is how many seconds the run has waited for them.
+
+    The first one is read on entry, for it waits for the workers to start, which is not the workers' being slow.
+    """
 
     def __init__(self, dataset: Dataset, run: Run, place: Place, first: int) -> None:
         workers = choose_workers(run.workers)
         self.waited = 0.0
-        loader: DataLoader[Any] = DataLoader(
+        self.loader: DataLoader[Any] = DataLoader(
             Reader(dataset, run.seed),  # pyright: ignore[reportArgumentType]
             batch_sampler=Order(dataset, run, place, first),  # pyright: ignore[reportArgumentType]
             num_workers=workers,
@@ -126,20 +130,22 @@ class Batches:
             prefetch_factor=READ_AHEAD if workers else None,
             worker_init_fn=ignore_signals,
         )
-        self.iterator: Iterator[Any] | None = iter(loader)
+        self.rest: Iterator[Any] = iter(())
 
     def __enter__(self) -> "Batches":
+        batches = iter(self.loader)
+        first = list(islice(batches, 1))
+        self.rest = chain(first, batches)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.iterator = None  # this ends the workers
+        self.rest = iter(())  # nobody holds the workers any more, so they end
 
     def read(self) -> Batch:
         """The next batch."""
-        assert self.iterator is not None, "the batches were closed"
         start = time.perf_counter()
-        samples, count, broken = next(self.iterator)
+        samples, count, broken = next(self.rest)
         self.waited += time.perf_counter() - start
         return Batch(samples, count, broken)

@@ -130,7 +130,7 @@ def load_weights(path: Path, method: nn.Module) -> None:
 
 
 def require_finite_weights(method: nn.Module, step: int, place: Place) -> None:
-    """Raises Collapsed, on every rank, if a weight is not a number: the last checkpoint shall never be a useless one."""
+    """Raises Collapsed, on every rank, if a weight is not a number: no checkpoint shall be a useless one."""
     bad = [
         name
         for name, value in method.named_parameters()

@@ -32,6 +32,8 @@ def fit(run: Run, out: Path, resume: bool = False, initialize: Initialize | None
         torch.manual_seed(run.seed)
         method, dataset = run.model.build(), run.data.build()
         found = checkpoint.latest(out) if resume else None
+        if found is None and initialize is None and run.start_from is not None:
+            raise ValueError(f"the run starts from {run.start_from}, which nobody has read: pass `initialize` to fit")
         origin = initialize(method) if initialize is not None and found is None else None
         spread = Spread(method, run, place)
         optimizer = optimize.build(run.optimizer, method)
@@ -40,8 +42,8 @@ def fit(run: Run, out: Path, resume: bool = False, initialize: Initialize | None
             state = checkpoint.restore(found, method, optimizer, place)
         update, saver = Update(run, spread, optimizer, state), Saver(run, out, spread, optimizer, state)
         with (
-            Observer(run, out, spread, state, dataset) as observer,
             Batches(dataset, run, place, state.done) as batches,
+            Observer(run, out, spread, state, dataset) as observer,
         ):
             while state.done < run.steps:
                 batch = batches.read()

@@ -43,10 +43,6 @@ class Observer:
         self.screen.__exit__(kind, error, trace)
         self.journal.__exit__(kind, error, trace)
 
-    def start_clock(self, waited: float) -> None:
-        """Speed is counted from here: after the first batch, which waits for the workers to start."""
-        self.samples, self.since, self.waited = 0, time.perf_counter(), waited
-
     def name_broken(self, batch: Batch, total: int) -> None:
         """Notes the samples that no rank could read. Raises TooManyBroken above the share that the run allows."""
         place, run, state = self.spread.place, self.run, self.state
@@ -96,7 +92,7 @@ class Observer:
                 "skipped": self.state.skipped,
             }
         )
-        self.start_clock(waited)
+        self.samples, self.since, self.waited = 0, time.perf_counter(), waited
         self.screen.show(done, sum(terms.values()), speed)
 
     def watch(self) -> None:
@@ -106,7 +102,7 @@ class Observer:
             return
         start = time.perf_counter()
         with self.spread.whole():
-            reading = self.watcher.read(self.spread.method.kept, self.spread.place.device, run.batch)
+            reading = self.watcher.read(self.spread.rule.kept, self.spread.place.device, run.batch)
         armed = run.optimizer.warmup if run.watch.armed is None else run.watch.armed
         sentence = self.state.alarm.hear(run.watch, reading, done, armed=done >= armed * run.steps)
         line = {"step": done, "watch": reading, "watch_seconds": time.perf_counter() - start}
@@ -126,5 +122,5 @@ class Observer:
                 continue
             with self.spread.whole():
                 online = probe.online  # pyright: ignore[reportAttributeAccessIssue]
-                found = online(self.spread.method.kept, run.data, self.spread.place.device)
+                found = online(self.spread.rule.kept, run.data, self.spread.place.device)
             self.journal.write({"step": done, "probe": found})

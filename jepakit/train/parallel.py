@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 import torch.distributed as dist
@@ -18,7 +18,7 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
-from jepakit.contracts import Losses, Rows, Step
+from jepakit.contracts import Losses, Method, Rows, Step
 from jepakit.train.run import Run
 
 Mode = Literal["single", "ddp", "fsdp"]
@@ -124,6 +124,7 @@ class Spread:
 
     def __init__(self, method: nn.Module, run: Run, place: Place) -> None:
         self.method, self.place = method.to(place.device), place
+        self.rule = cast(Method, method)
         prepare_blocks(method, run.checkpoint_activations, run.compile)
         self.run: nn.Module = method
         if place.mode == "ddp":

@@ -59,7 +59,7 @@ class Update:
             if run.clip is not None:
                 metrics["gradient_norm"] = optimize.clip(self.optimizer, run.clip) / place.ranks
             self.optimizer.step()
-            self.spread.method.after_step(moment)
+            self.spread.rule.after_step(moment)
         self.optimizer.zero_grad(set_to_none=True)
         return Outcome(terms, metrics, rows.total, rate, decay)
 
