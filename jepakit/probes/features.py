@@ -1,0 +1,167 @@
+"""Features of every sample of a data set: what most probes measure. A broken sample is named, never replaced."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from jepakit.contracts import BrokenSample, Dataset
+from jepakit.tokens import Tokens
+
+Pool = Literal["mean", "flat"]
+READERS = 4
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """What a probe needs of a `contracts.Backbone`: it takes what the data set gives, whoever made that."""
+
+    dim: int
+
+    def __call__(
+        self, x: Tensor, keep: Int[Tensor, "b k"] | None = None, layers: tuple[int, ...] | None = None
+    ) -> Tokens: ...
+
+
+@dataclass(frozen=True)
+class Features:
+    """One row a readable sample, on the CPU in float32; `unreadable` names the samples that have no row.
+
+    `labels` is None where the data set has none.
+    """
+
+    x: Float[Tensor, "n d"]
+    labels: Int[Tensor, "n"] | None
+    names: tuple[str, ...]
+    unreadable: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Readable samples, where in the data set they stand, and the names of those that could not be read."""
+
+    x: Float[Tensor, "b ..."]
+    labels: Int[Tensor, "b"] | None
+    index: tuple[int, ...]
+    unreadable: tuple[str, ...]
+
+
+class Pixels(nn.Module):
+    """A backbone that learnt nothing: every pixel is a token. What raw pixels achieve, measured by the same code."""
+
+    dim: int
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.dim = channels
+
+    def forward(
+        self, x: Float[Tensor, "b c ..."], keep: Int[Tensor, "b k"] | None = None, layers: tuple[int, ...] | None = None
+    ) -> Tokens:
+        """Pixels [b n c] in raster order, at their places. Raises ValueError for `layers`: there is only one level."""
+        if layers is not None:
+            raise ValueError(f"raw pixels have one level, so layers={layers} cannot be given")
+        extent = tuple(x.shape[2:])
+        axes = torch.meshgrid(*[torch.arange(size, device=x.device) for size in extent], indexing="ij")
+        places = torch.stack(axes, dim=-1).flatten(0, -2).to(x.dtype)
+        tokens = Tokens(x.flatten(2).transpose(1, 2), places.expand(len(x), -1, -1), None, extent)
+        return tokens if keep is None else tokens.take(keep)
+
+
+def extract(
+    backbone: Encoder,
+    dataset: Dataset,
+    layers: tuple[int, ...] | None = None,
+    batch: int = 256,
+    pool: Pool = "mean",
+    device: torch.device | None = None,
+) -> Features:
+    """The features of all samples in the order of the data set: mean over the tokens, or all tokens side by side.
+
+    `layers` as in `contracts.Backbone`; `device` is where the backbone is, read from its parameters unless given.
+    Deterministic: evaluation mode, no gradients, samples of epoch 0 and seed 0. Raises ValueError if no sample can be
+    read.
+    """
+    rows, labels, index, unreadable = [], [], [], []
+    with evaluating(backbone), torch.inference_mode():
+        for read in batches(dataset, range(len(dataset)), batch):
+            unreadable.extend(read.unreadable)
+            if read.index:
+                tokens = backbone(read.x.to(device or device_of(backbone)), layers=layers)
+                pooled = tokens.pooled() if pool == "mean" else tokens.values.flatten(1)
+                rows.append(pooled.float().cpu())
+                labels.append(read.labels)
+                index.extend(read.index)
+    if not rows:
+        raise ValueError(f"none of the {len(dataset)} samples can be read; the first is {_first_name(dataset)}")
+    answers = None if dataset.labels is None else torch.cat(labels)
+    # A clone made outside of inference mode is an ordinary tensor, which heads can be trained on.
+    return Features(torch.cat(rows).clone(), answers, tuple(map(dataset.name, index)), tuple(unreadable))
+
+
+def raw_pixels(dataset: Dataset, batch: int = 256) -> Features:
+    """All input numbers of a sample as its features: the baseline that every representation has to beat."""
+    return extract(Pixels(channels=1), dataset, batch=batch, pool="flat")
+
+
+def batches(dataset: Dataset, order: Sequence[int], size: int, epoch: int = 0, seed: int = 0) -> Iterator[Batch]:
+    """The samples numbered in `order`, `size` at a time, read ahead by a few threads (decoders release the GIL)."""
+    parts = [order[start : start + size] for start in range(0, len(order), size)]
+    with ThreadPoolExecutor(READERS) as pool:
+        ahead: list[Future[Batch]] = []
+        try:
+            for part in parts:
+                ahead.append(pool.submit(_read, dataset, part, epoch, seed))
+                if len(ahead) > READERS:
+                    yield ahead.pop(0).result()
+            while ahead:
+                yield ahead.pop(0).result()
+        finally:
+            for future in ahead:
+                future.cancel()
+
+
+def device_of(backbone: Encoder) -> torch.device:
+    """Where the parameters are; the CPU if there are none."""
+    parameters = backbone.parameters() if isinstance(backbone, nn.Module) else ()
+    return next((parameter.device for parameter in parameters), torch.device("cpu"))
+
+
+@contextmanager
+def evaluating(backbone: Encoder) -> Iterator[None]:
+    """Evaluation mode for the moment, whatever the backbone was in before."""
+    if not isinstance(backbone, nn.Module):
+        yield
+        return
+    before = {module: module.training for module in backbone.modules()}
+    backbone.eval()
+    try:
+        yield
+    finally:
+        for module, training in before.items():
+            module.training = training
+
+
+def _read(dataset: Dataset, part: Sequence[int], epoch: int, seed: int) -> Batch:
+    samples, index, unreadable = [], [], []
+    for number in part:
+        try:
+            samples.append(dataset.get(number, epoch, seed))
+            index.append(number)
+        except BrokenSample:
+            unreadable.append(dataset.name(number))
+    x = torch.stack([sample["x"] for sample in samples]) if samples else torch.empty(0, 1)
+    labels = torch.stack([sample["label"] for sample in samples]) if samples and "label" in samples[0] else None
+    return Batch(x, labels, tuple(index), tuple(unreadable))
+
+
+def _first_name(dataset: Dataset) -> str:
+    return dataset.name(0) if len(dataset) else "missing: the data set is empty"

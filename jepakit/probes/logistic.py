@@ -1,0 +1,121 @@
+"""Logistic regression on frozen features: convex, so that nothing but its one strength has to be chosen."""
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from torch import Tensor
+
+from jepakit.config import Config
+from jepakit.probes.result import Outcome, Result, conclude
+from jepakit.probes.subject import Subject, Table, answers, standardizer
+
+STRENGTHS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
+PATIENCE = 2
+
+
+@dataclass(frozen=True)
+class Regression:
+    """A fitted logistic regression; `strength` is scikit-learn's C, and a weak penalty has a large one."""
+
+    weight: Float[Tensor, "d c"]
+    bias: Float[Tensor, "c"]
+    classes: Int[Tensor, "c"]
+    strength: float
+    converged: bool
+
+    def predict(self, x: Float[Tensor, "m d"]) -> Int[Tensor, "m"]:
+        """The likeliest class."""
+        return self.classes[(x @ self.weight + self.bias).argmax(dim=1)]
+
+
+def regressions(
+    x: Float[Tensor, "n d"], labels: Int[Tensor, "n"], strengths: Sequence[float], iterations: int
+) -> Iterator[Regression]:
+    """Regressions with weaker and weaker penalty, each started from the one before.
+
+    With fewer samples than features the solution lies in the span of the samples, and it is sought there: exactly the
+    same regression, at the cost of n instead of d features.
+    """
+    span = None
+    if len(x) < x.shape[1]:
+        span, coordinates = torch.linalg.qr(x.T)
+        x = coordinates.T
+    rows, wanted = x.numpy(), labels.numpy()
+    model = LogisticRegression(max_iter=iterations, warm_start=True)
+    for strength in sorted(strengths):
+        model.set_params(C=strength)
+        with warnings.catch_warnings():
+            # A regression that was stopped early says so in `converged`.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            model.fit(rows, wanted)
+        weight, bias = torch.tensor(model.coef_.T).to(x), torch.tensor(model.intercept_).to(x)
+        if weight.shape[1] == 1:
+            weight, bias = F.pad(weight, (1, 0)), F.pad(bias, (1, 0))
+        yield Regression(
+            weight=weight if span is None else span @ weight,
+            bias=bias,
+            classes=torch.tensor(model.classes_),
+            strength=strength,
+            converged=int(model.n_iter_.max()) < iterations,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Logistic(Config):
+    """L2-penalized logistic regression (scikit-learn's L-BFGS); view and strength are chosen on training data.
+
+    `strengths` are values of scikit-learn's C, tried upwards, each from the solution of the one before, until
+    validation is worse than the best twice in a row: the largest would take the longest.
+    """
+
+    strengths: tuple[float, ...] = STRENGTHS
+    iterations: int = 500
+
+    def __post_init__(self) -> None:
+        if not self.strengths:
+            raise ValueError("a logistic regression needs at least one value of C in strengths, such as 0.01")
+
+    @property
+    def name(self) -> str:
+        return "logistic"
+
+    def measure(self, subject: Subject, seed: int) -> Result:
+        """The test accuracy of the view and C that are best on validation. Nothing is random: `seed` is recorded."""
+        started = perf_counter()
+        fitted = [(table, *self._fit(table)) for table in subject.tables]
+        table, regression, rescale, score = max(fitted, key=lambda found: found[3])
+        outcome = Outcome(
+            correct=regression.predict(rescale(table.test.x)) == answers(table.test),
+            labels=len(table.train),
+            labels_to_choose=len(table.validation),
+            chosen={
+                "view": table.view,
+                "C": regression.strength,
+                "validation": score,
+                "converged": regression.converged,
+            },
+            chosen_on=subject.splits.chosen_on,
+        )
+        return conclude(self, subject, [outcome], [seed], started)
+
+    def _fit(self, table: Table) -> tuple[Regression, Callable[[Tensor], Tensor], float]:
+        """The regression that is best on validation, what to do to features before it, and its accuracy there."""
+        rescale = standardizer(table.train.x)
+        asked, wanted = rescale(table.validation.x), answers(table.validation)
+        best, best_score, worse = None, -1.0, 0
+        for regression in regressions(rescale(table.train.x), answers(table.train), self.strengths, self.iterations):
+            score = (regression.predict(asked) == wanted).double().mean().item()
+            worse = worse + 1 if score < best_score else 0
+            if score > best_score:
+                best, best_score = regression, score
+            if worse == PATIENCE:
+                break
+        assert best is not None, "a Config without strengths was refused"
+        return best, rescale, best_score

@@ -1,0 +1,96 @@
+"""What is probed: a frozen backbone, or the raw pixels, on the three parts of a labelled data set."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from jepakit.contracts import Dataset
+from jepakit.probes.features import Encoder, Features, Pixels, batches, device_of, evaluating, extract
+from jepakit.probes.splits import Splits
+
+
+@dataclass(frozen=True)
+class Table:
+    """One kind of features ("last", "last4", "pixels") of the three splits."""
+
+    view: str
+    train: Features
+    validation: Features
+    test: Features
+
+    @property
+    def classes(self) -> int:
+        """One more than the largest label of the training split."""
+        return int(answers(self.train).max()) + 1
+
+    def standardized(self) -> "Table":
+        """Every feature with mean 0 and deviation 1 on the training split; a constant feature becomes 0 everywhere."""
+        rescale = standardizer(self.train.x)
+        parts = [replace(part, x=rescale(part.x)) for part in (self.train, self.validation, self.test)]
+        return Table(self.view, *parts)
+
+
+class Subject:
+    """Something that is probed, under the `name` that stands in the table; features are computed once and kept.
+
+    The views of a backbone are the paper's two: the mean over the tokens of the last level ("last"), and those of the
+    last `levels` levels side by side (I-JEPA, 2301.08243, appendix A.2). Without a backbone it is the raw pixels.
+    """
+
+    def __init__(self, name: str, backbone: Encoder | None, splits: Splits, levels: int = 4, batch: int = 256) -> None:
+        self.name, self.backbone, self.splits, self.levels, self.batch = name, backbone, splits, levels, batch
+
+    @cached_property
+    def tables(self) -> tuple[Table, ...]:
+        """All views of the three splits."""
+        parts = (self.splits.train, self.splits.validation, self.splits.test)
+        if self.backbone is None:
+            return (Table("pixels", *[extract(Pixels(1), part, batch=self.batch, pool="flat") for part in parts]),)
+        width, layers = self.backbone.dim, last_levels(self.backbone, self.splits.train, self.levels)
+        deep = [extract(self.backbone, part, layers, self.batch) for part in parts]
+        # The last of the levels side by side is the output itself, which saves a second pass.
+        last = Table("last", *[replace(part, x=part.x[:, -width:]) for part in deep])
+        return (last, Table(f"last{len(layers)}", *deep)) if len(layers) > 1 else (last,)
+
+    @property
+    def unreadable(self) -> dict[str, tuple[str, ...]]:
+        """The names of the samples that could not be read, by split."""
+        table = self.tables[0]
+        return {name: getattr(table, name).unreadable for name in ("train", "validation", "test")}
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The number of readable samples, by split."""
+        table = self.tables[0]
+        return {name: len(getattr(table, name)) for name in ("train", "validation", "test")}
+
+
+def last_levels(backbone: Encoder, dataset: Dataset, wanted: int) -> tuple[int, ...]:
+    """The numbers of the last `wanted` levels, or of all levels of a backbone that has fewer."""
+    sample = next(batch.x for batch in batches(dataset, range(len(dataset)), 1) if batch.index)
+    for count in range(wanted, 1, -1):
+        try:
+            with evaluating(backbone), torch.inference_mode():
+                backbone(sample.to(device_of(backbone)), layers=tuple(range(-count, 0)))
+        except ValueError:
+            continue
+        return tuple(range(-count, 0))
+    return (-1,)
+
+
+def standardizer(x: Tensor) -> Callable[[Tensor], Tensor]:
+    """What gives the rows of `x` mean 0 and deviation 1 in every feature, to be applied to other rows too."""
+    mean, std = x.mean(dim=0), x.std(dim=0, correction=0)
+    varies = std > 1e-6 * mean.abs() + torch.finfo(x.dtype).tiny
+    scale = torch.where(varies, 1 / std.clamp(min=torch.finfo(x.dtype).tiny), 0)
+    return lambda rows: (rows - mean) * scale
+
+
+def answers(features: Features) -> Tensor:
+    """The labels, which a probe cannot do without."""
+    if features.labels is None:
+        raise ValueError("a probe needs labels, and these samples have none")
+    return features.labels
