@@ -17,6 +17,7 @@ from jepakit.parts.predictors.mask_token import MaskTokenPredictor
 from jepakit.parts.targets import EMATarget, PixelTarget, SharedTarget
 from jepakit.parts.tokenizers.patches import PatchTokenizer
 from jepakit.schedules import linear
+from jepakit.weights.ijepa import EncoderSizes, PredictorSizes
 
 Range = tuple[float, float]
 
@@ -111,3 +112,33 @@ VIT_B16 = replace(VIT_H14, patch=16, dim=768, depth=12, heads=12, predictor_dept
 VIT_S16 = replace(VIT_B16, dim=384, heads=6)
 VIT_T16 = replace(VIT_B16, dim=192, heads=3)
 TINY = replace(VIT_H14, image=(32, 32), patch=8, dim=48, depth=2, heads=4, predictor_dim=24, predictor_depth=2)
+
+
+def from_official(
+    encoder: EncoderSizes,
+    predictor: PredictorSizes | None,
+    extent: tuple[int, int],
+    heads: int | None = None,
+    positions: Literal["sin_cos", "table"] = "sin_cos",
+    eps: float = 1e-6,
+) -> IJEPA:
+    """The model whose networks take a foreign checkpoint; without a predictor there, the paper's for its size.
+
+    Raises ValueError if `heads` is needed: shapes do not tell it, except for the published widths.
+    """
+    heads = heads or encoder.heads
+    model = IJEPA(
+        image=(extent[0] * encoder.patch, extent[1] * encoder.patch), patch=encoder.patch, channels=encoder.channels,
+        dim=encoder.dim, depth=encoder.depth, heads=heads, mlp_ratio=encoder.hidden / encoder.dim,
+        positions=positions, eps=eps,
+    )  # fmt: skip
+    if predictor is not None:
+        return replace(model, predictor_dim=predictor.width, predictor_depth=predictor.depth)
+    return model if model.predictor_dim % heads == 0 else replace(model, predictor_heads=12)
+
+
+def with_networks_of(model: IJEPA, other: IJEPA) -> IJEPA:
+    """`model` with the sizes of another one's networks: masks, target and schedules stay as they are."""
+    names = ("image", "patch", "channels", "dim", "depth", "heads", "mlp_ratio", "predictor_dim", "predictor_depth",
+             "predictor_heads", "positions", "eps")  # fmt: skip
+    return replace(model, **{name: getattr(other, name) for name in names})

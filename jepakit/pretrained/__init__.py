@@ -1,0 +1,18 @@
+"""Pretrained networks from anywhere, and into files that others load."""
+
+from jepakit.pretrained.export import convert, export, save_backbone
+from jepakit.pretrained.load import load, load_method, open_weights
+from jepakit.pretrained.start import adopt_networks, initialize_from
+from jepakit.pretrained.weights import Weights
+
+__all__ = [
+    "Weights",
+    "adopt_networks",
+    "convert",
+    "export",
+    "initialize_from",
+    "load",
+    "load_method",
+    "open_weights",
+    "save_backbone",
+]

@@ -1,0 +1,129 @@
+"""Backbones as files that others load, and others' weights as ours."""
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+from safetensors import SafetensorError
+from torch import nn
+
+from jepakit.config import Config
+from jepakit.contracts import Transform
+from jepakit.family.ijepa import IJEPA
+from jepakit.pretrained import hugging_face, onnx
+from jepakit.pretrained.load import open_weights
+from jepakit.pretrained.networks import build_empty, fill, name_of
+from jepakit.pretrained.own import BACKBONE, WHOLE
+from jepakit.pretrained.weights import Entry, Source, Weights
+from jepakit.train.checkpoint import FORMAT, flush
+from jepakit.weights.files import write_json, write_safetensors
+from jepakit.weights.keys import State
+
+Format = Literal["safetensors", "hf", "onnx"]
+
+
+def export(
+    source: Source,
+    out: Path,
+    format: Format = "safetensors",
+    entry: Entry = "target_encoder",
+    trusted: bool = False,
+    heads: int | None = None,
+) -> str:
+    """Writes the backbone at `source` to the new folder `out` and returns what a user should read about it.
+
+    "safetensors" is our own folder for `jepakit.load`, "hf" one for `IJepaModel.from_pretrained`, "onnx" a graph.
+    Raises ValueError if `out` is in use or the source does not fit, ImportError if ONNX is not installed.
+    """
+    weights = open_weights(source, trusted, heads)
+    backbone = weights.backbone(entry)
+    lines = [*weights.description()]
+    with new_folder(out) as folder:
+        if format == "safetensors":
+            _write_own(folder, BACKBONE, backbone.state_dict(), weights.model, weights.transform, weights.origin)
+        elif format == "onnx":
+            _write_config(folder, weights.model, weights.transform, weights.origin)
+            lines += onnx.write(folder, backbone, _input_shape(weights), weights.origin)
+        elif isinstance(weights.model, IJEPA):
+            hugging_face.write_folder(folder, backbone, weights.model, weights.origin)
+        else:
+            raise ValueError(f"transformers has no model for a {type(weights.model).__name__}; export to safetensors")
+    return "\n".join([*lines, f"written: {out}"])
+
+
+def convert(
+    source: Source,
+    out: Path,
+    entry: Literal["target_encoder", "encoder", "all"] = "target_encoder",
+    trusted: bool = False,
+    heads: int | None = None,
+) -> str:
+    """Writes foreign weights as our own folder `out`; "all" keeps both encoders and the predictor.
+
+    Returns what was left out and under which licence they are. Raises ValueError as `export` does.
+    """
+    if entry != "all":
+        return export(source, out, "safetensors", entry, trusted, heads)
+    weights = open_weights(source, trusted, heads)
+    fill(build_empty(weights.model), weights.state, weights.where)
+    with new_folder(out) as folder:
+        _write_own(folder, WHOLE, weights.state, weights.model, weights.transform, weights.origin)
+    return "\n".join([*weights.description(), f"written: {out}"])
+
+
+def save_backbone(
+    backbone: nn.Module, model: Config, out: Path, transform: Transform | None = None, origin: Mapping[str, str] = {}
+) -> None:
+    """Writes a live backbone as a folder that `jepakit.load` reads; `model` is the Config that it was built from.
+
+    `transform` is the backbone's own if it is not given. Raises ValueError if backbone and model do not fit.
+    """
+    method = build_empty(model)
+    fill(method.kept, backbone.state_dict(), f"the backbone to save ({name_of(method.kept, method)})")
+    chosen = transform if transform is not None else getattr(backbone, "transform", None)
+    with new_folder(out) as folder:
+        _write_own(folder, BACKBONE, backbone.state_dict(), model, chosen, origin)
+
+
+@contextmanager
+def new_folder(out: Path) -> Iterator[Path]:
+    """A folder to fill beside `out`, which becomes `out` when all of it is on the disk, or vanishes after an error.
+
+    Raises ValueError if `out` holds something, or cannot be written.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ValueError(f"{out} is already there; choose a new folder")
+    aside = out.with_name(f".{out.name}.{os.getpid()}.writing")
+    try:
+        aside.mkdir(parents=True)
+        yield aside
+        for path in [*aside.rglob("*"), aside]:
+            flush(path)
+        aside.replace(out)
+        flush(out.parent)
+    except (OSError, SafetensorError) as error:
+        raise ValueError(f"{out} could not be written: {error}; nothing of it is left") from None
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _write_own(
+    folder: Path, name: str, state: State, model: Config, transform: Transform | None, origin: Mapping[str, str]
+) -> None:
+    write_safetensors(folder / name, state, origin)
+    _write_config(folder, model, transform, origin)
+
+
+def _write_config(folder: Path, model: Config, transform: Transform | None, origin: Mapping[str, str]) -> None:
+    described = None if transform is None else transform.to_json()
+    write_json(folder / "config.json", {"format": FORMAT, "model": model.to_json(), "transform": described, **origin})
+
+
+def _input_shape(weights: Weights) -> tuple[int, int, int]:
+    """Channels, height and width of what the transform makes, or of what the model was made for."""
+    size = getattr(weights.transform, "size", None)
+    height, width = weights.model.image if size is None else (size, size)  # pyright: ignore
+    return weights.model.channels, height, width  # pyright: ignore

@@ -1,0 +1,66 @@
+"""Position tables of strangers: kept where they are data, dropped where they are a formula."""
+
+import math
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from jepakit.parts.nn.position import grid, sin_cos
+from jepakit.weights.keys import State
+
+VECTORS = "position.vectors"
+# The tables of the released checkpoints were computed in float64 and stored in float32: 6e-8 off at most.
+TOLERANCE = 1e-5
+
+Kind = Literal["sin_cos", "table"]
+
+
+def grid_of(table: Float[Tensor, "n d"], where: str) -> tuple[tuple[int, int], Kind]:
+    """Rows and columns that a table was made for, and whether it is I-JEPA's sines and cosines (column first).
+
+    A table of another origin is taken for a square. Raises ValueError if it cannot be one.
+    """
+    cells, dim = table.shape
+    if dim % 4 == 0:
+        for rows in _divisors(cells):
+            if distance(table, dim, (rows, cells // rows)) <= TOLERANCE:
+                return (rows, cells // rows), "sin_cos"
+    side = math.isqrt(cells)
+    if side * side != cells:
+        raise ValueError(
+            f"the position table of {where} has {cells} cells, which are neither a square nor I-JEPA's sines and "
+            "cosines, so its rows and columns cannot be told"
+        )
+    return (side, side), "table"
+
+
+def distance(table: Float[Tensor, "n d"], dim: int, extent: tuple[int, ...]) -> float:
+    """The largest difference to I-JEPA's sines and cosines on a grid of `extent`."""
+    return float((table.float() - sin_cos(grid(extent), dim, (1, 0))).abs().max())
+
+
+def without_table(state: State, dim: int, extent: tuple[int, ...], name: str) -> State:
+    """`state` without a position table that is only the formula. Raises ValueError if it is anything else."""
+    if (off := distance(state[VECTORS], dim, extent)) > TOLERANCE:
+        raise ValueError(f"{name} differs from sines and cosines on a grid of {extent} by {off:.2g}; it would be lost")
+    return {key: tensor for key, tensor in state.items() if key != VECTORS}
+
+
+def resize_table(table: Float[Tensor, "n d"], old: tuple[int, int], new: tuple[int, int]) -> Float[Tensor, "m d"]:
+    """A table on another grid, by bicubic interpolation."""
+    cells = table.float().unflatten(0, old).movedim(-1, 0).unsqueeze(0)
+    return F.interpolate(cells, size=new, mode="bicubic", align_corners=False)[0].flatten(1).T.contiguous()
+
+
+def _divisors(cells: int) -> list[int]:
+    """Divisors, those nearest to the square root first."""
+    found = [rows for rows in range(1, cells + 1) if cells % rows == 0]
+    return sorted(found, key=lambda rows: abs(math.log(rows * rows / cells)))
+
+
+def table_of(position: torch.nn.Module) -> Float[Tensor, "n d"]:
+    """The vectors that a network adds to the cells of the grid it was made for, stored or computed."""
+    return position.table(torch.device("cpu"))  # pyright: ignore[reportCallIssue]

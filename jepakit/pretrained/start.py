@@ -1,0 +1,86 @@
+"""Continued pretraining: a new method that starts from weights instead of noise."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from jepakit.config import Config
+from jepakit.family.ijepa import IJEPA, with_networks_of
+from jepakit.pretrained.load import open_weights
+from jepakit.pretrained.networks import build_empty, fill
+from jepakit.pretrained.positions import VECTORS, resize_table
+from jepakit.pretrained.weights import Entry, Source, Weights
+from jepakit.weights.keys import State
+
+Tell = Callable[[str], object]
+
+
+def initialize_from(
+    source: Source, entry: Entry = "target_encoder", trusted: bool = False, tell: Tell = print
+) -> Callable[[Any], Mapping[str, str]]:
+    """A function that fills a new Method: context and target encoder alike, and the predictor if one is there and fits.
+
+    It returns "source" and "license", which every checkpoint of the run repeats, and tells what it did, line by line.
+    Raises ValueError if the encoder does not fit: `adopt_networks` gives a model of the right sizes.
+    """
+
+    def initialize(method: Any) -> Mapping[str, str]:
+        weights = open_weights(source, trusted)
+        theirs = build_empty(weights.model)
+        state = weights.network(entry, theirs)
+        state = _with_positions(state, theirs.backbone, method.backbone, weights, tell)
+        _fill_encoders(method, state, weights, tell)
+        _fill_predictor(method, theirs, weights, tell)
+        for note in weights.description():
+            tell(note)
+        return weights.origin
+
+    return initialize
+
+
+def adopt_networks(model: Config, source: Source, trusted: bool = False) -> Config:
+    """`model` with the network sizes of the weights at `source`; its masks and its target stay.
+
+    Positions stay those that the weights were made for: pictures of another size get interpolated ones.
+    """
+    other = open_weights(source, trusted).model
+    if isinstance(model, IJEPA) and isinstance(other, IJEPA):
+        return with_networks_of(model, other)
+    raise ValueError(f"{source} holds a {type(other).__name__}, which cannot start a {type(model).__name__}")
+
+
+def _with_positions(state: State, theirs: Any, ours: Any, weights: Weights, tell: Tell) -> State:
+    """Stored positions on our grid. Raises ValueError if sines and cosines were made for another grid than ours."""
+    old, new = theirs.position.extent, ours.position.extent
+    if old == new:
+        return state
+    if VECTORS in state and VECTORS in ours.state_dict():
+        tell(f"positions interpolated from {old[0]} x {old[1]} to {new[0]} x {new[1]} cells")
+        return state | {VECTORS: resize_table(state[VECTORS], old, new)}
+    raise ValueError(
+        f"the positions of {weights.where} are made for {old[0]} x {old[1]} cells, the model's for {new[0]} x {new[1]}; "
+        "give the model the image size of the weights: pictures of another size then get interpolated positions"
+    )
+
+
+def _fill_encoders(method: Any, state: State, weights: Weights, tell: Tell) -> None:
+    fill(method.backbone, state, weights.where)
+    if method.kept is not method.backbone:
+        fill(method.kept, state, weights.where)
+        tell(f"context encoder and target start equal, from {weights.where}")
+    else:
+        tell(f"the encoder starts from {weights.where}")
+
+
+def _fill_predictor(method: Any, theirs: Any, weights: Weights, tell: Tell) -> None:
+    state = weights.predictor
+    if state is None:
+        tell(f"the predictor starts anew: {weights.where} has none")
+        return
+    if theirs.predictor.position.extent != method.predictor.position.extent:
+        tell("the predictor starts anew: the one at hand was made for another grid")
+        return
+    try:
+        fill(method.predictor, state, weights.where)
+        tell(f"the predictor starts from {weights.where}")
+    except ValueError as error:
+        tell(f"the predictor starts anew: {error}")

@@ -1,0 +1,60 @@
+"""What was found at a source: networks, how they were made, and to whom they belong."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from jepakit.config import Config
+from jepakit.contracts import Transform
+from jepakit.parts.nn.backbone import Backbone
+from jepakit.pretrained.networks import build_empty, fill, name_of, under
+from jepakit.weights.keys import State
+
+Entry = Literal["target_encoder", "encoder"]
+Source = str | Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weights:
+    """Tensors under the names of the Method that `model` builds: all of them, or those of a single network."""
+
+    where: str
+    """What messages call it."""
+    model: Config
+    transform: Transform | None
+    state: State
+    origin: Mapping[str, str]
+    """"source" and "license", where they are known; every copy repeats them."""
+    notes: tuple[str, ...] = ()
+    """What was dropped or assumed on the way in, one sentence each."""
+
+    def backbone(self, entry: Entry = "target_encoder") -> Backbone:
+        """The kept network (or the trained one, for "encoder"), with its transform, in eval mode and frozen.
+
+        Raises ValueError if the source has no such network, or if it does not fit its own description.
+        """
+        method = build_empty(self.model)
+        network = method.kept if entry == "target_encoder" else method.backbone
+        fill(network, self.network(entry, method), self.where)
+        network.transform = self.transform
+        return network.eval().requires_grad_(False)
+
+    def network(self, entry: Entry, method: Any) -> State:
+        """The tensors of one encoder. Raises ValueError if they are not there."""
+        kept = name_of(method.kept, method)
+        found = under(kept if entry == "target_encoder" else "backbone", self.state)
+        if found:
+            return found
+        if entry == "encoder":
+            raise ValueError(f"{self.where} holds one network only; leave entry out to load it")
+        raise ValueError(f"{self.where} has no target_encoder; choose entry='encoder'")
+
+    @property
+    def predictor(self) -> State | None:
+        """The tensors of the predictor, if the source has one."""
+        return under("predictor", self.state) or None
+
+    def description(self) -> list[str]:
+        """What a user should know of it: notes and licence."""
+        return [*self.notes, *(f"{key}: {value}" for key, value in self.origin.items())]
