@@ -1,11 +1,12 @@
 """Where the log goes besides metrics.jsonl. Each of these packages is imported only when it is asked for."""
 
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from jepakit.train.run import Run, Sink
 
 
+@runtime_checkable
 class Writer(Protocol):
     """Takes named numbers of a step."""
 

@@ -69,7 +69,7 @@ class Update:
         for part, (samples, some) in enumerate(batch.cut(self.run.accumulate, rows.first, rows.total)):
             step = step_at(self.state.done - 1, self.run.steps, some, self.run.seed)
             # Dropout and the like draw from PyTorch's own generator: a function of the step, as everything random.
-            torch.manual_seed(step.local.initial_seed())
+            self.spread.place.seed(step.local.initial_seed())
             with self.spread.accumulating(last=part + 1 == self.run.accumulate):
                 losses = self.spread.losses(samples, step)
                 self.spread.backward(losses, some)

@@ -98,10 +98,10 @@ class Watcher:
             for part in self.views.flatten(0, 1).split(batch):
                 pooled.append(backbone(part.to(device)).pooled().float())
         backbone.train(was_training)
-        return measure(torch.cat(pooled).unflatten(0, shape).transpose(0, 1), self.config.floor)
+        return measure(torch.cat(pooled).unflatten(0, shape).transpose(0, 1))
 
 
-def measure(features: Float[Tensor, "s v d"], worst_rank: float) -> Reading:
+def measure(features: Float[Tensor, "s v d"]) -> Reading:
     """All meters of v views of s samples. Features that are not finite are the worst collapse there is."""
     if not features.isfinite().all():
         raise Collapsed("the features of the watched samples are not finite")

@@ -19,7 +19,7 @@ PLACE = Place(rank=0, ranks=1, device=torch.device("cpu"), mode="single", dtype=
 RUN = Run(model=Tiny(), data=Points(), steps=10)
 
 
-@pytest.fixture()
+@pytest.fixture
 def trained():
     torch.manual_seed(0)
     method = RUN.model.build()
@@ -135,5 +135,5 @@ def test_weights_of_another_model_are_refused(tmp_path, trained):
 def test_weights_that_are_not_numbers_are_never_saved(trained):
     with torch.no_grad():
         trained[0].predictor.weight[0, 0] = float("inf")
-    with pytest.raises(Collapsed, match="predictor.weight"):
+    with pytest.raises(Collapsed, match=r"predictor\.weight"):
         checkpoint.require_finite_weights(trained[0], 3, PLACE)

@@ -21,8 +21,9 @@ class PointSet:
 
     classes = ("even", "odd")
 
-    def __init__(self, count: int, dim: int, broken: tuple[int, ...]) -> None:
-        self.points = torch.randn(count, dim, generator=torch.Generator().manual_seed(5))
+    def __init__(self, count: int, dim: int, broken: tuple[int, ...], wide: bool) -> None:
+        points = torch.randn(count, dim, generator=torch.Generator().manual_seed(5))
+        self.points = points.double() if wide else points
         self.broken = broken
         self.labels = torch.arange(count) % 2
 
@@ -49,13 +50,14 @@ class Points(Config):
     count: int = 50
     dim: int = 6
     broken: tuple[int, ...] = ()
+    wide: bool = False
     transform: NoTransform = field(default_factory=NoTransform)
 
     def build(self) -> PointSet:
-        return PointSet(self.count, self.dim, self.broken)
+        return PointSet(self.count, self.dim, self.broken, self.wide)
 
     def split(self, part: str) -> PointSet:
-        return PointSet(self.count, self.dim, self.broken)
+        return PointSet(self.count, self.dim, self.broken, self.wide)
 
 
 class Block(nn.Module):
