@@ -1,0 +1,91 @@
+"""The report of a run: one HTML file that needs no network and no other file."""
+
+import os
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+from jepakit.app.report.layout import facts, missing, section
+from jepakit.app.report.origin import show_cost, show_origin
+from jepakit.app.report.probing import show_headline, show_probes
+from jepakit.app.report.record import Record, read_record
+from jepakit.app.report.seeing import show_features, show_hero, show_masks, show_neighbors
+from jepakit.app.report.sight import Sight, look
+from jepakit.app.report.training import show_curves, show_meters
+from jepakit.app.report.verdict import Verdict, judge
+from jepakit.app.report.wording import escape
+
+
+def write_report(run: Path, out: Path) -> Path:
+    """Writes the report of the run in the folder `run` to the file `out` and returns `out`.
+
+    What cannot be shown (no checkpoint, data that is gone) says so in its place, and what would bring it. Raises
+    ValueError if `run` holds no run.
+    """
+    record = read_record(run)
+    try:
+        sight, blind = look(run), None
+    except (ValueError, OSError) as error:
+        sight, blind = None, str(error)
+    page = render(record, sight, blind)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    beside = out.with_name(f".{out.name}.{os.getpid()}")
+    beside.write_text(page, encoding="utf-8")
+    os.replace(beside, out)
+    return out
+
+
+def render(record: Record, sight: Sight | None, blind: str | None) -> str:
+    """The page as text. `blind` says why there is no `sight`, where there is none."""
+    here = files("jepakit.app.report")
+    verdict = judge(record, sight)
+    sections = [
+        show_probes(record),
+        show_meters(record, sight),
+        _seen(show_features, sight, "features", "What it sees", blind, record),
+        _seen(show_neighbors, sight, "neighbors", "What is alike to it", blind, record),
+        _seen(show_masks, sight, "masks", "What it was asked", blind, record),
+        show_curves(record, sight),
+        show_origin(record, sight, None),
+    ]
+    return Template(here.joinpath("page.html").read_text(encoding="utf-8")).substitute(
+        title=escape(f"{_name(record)}: {verdict.headline}"),
+        style=here.joinpath("page.css").read_text(encoding="utf-8"),
+        script=here.joinpath("page.js").read_text(encoding="utf-8"),
+        hero=_hero(record, verdict, sight),
+        sections="".join(sections),
+    )
+
+
+def _hero(record: Record, verdict: Verdict, sight: Sight | None) -> str:
+    more = "".join(f"<p>{escape(sentence)}</p>" for sentence in verdict.more)
+    pictures = show_hero(sight) if sight is not None else ""
+    return f"""
+<div class="words">
+<p class="kicker">{escape(_about(record))}</p>
+<h1>{escape(_name(record))}</h1>
+<p class="verdict {verdict.state}">{escape(verdict.headline)}</p>
+<div class="more">{more}</div>
+{show_headline(record)}
+</div>
+{pictures}
+{facts(show_cost(record, sight, None))}"""
+
+
+def _name(record: Record) -> str:
+    return record.recipe or record.folder.resolve().name
+
+
+def _about(record: Record) -> str:
+    data = record.run["data"]
+    on = f" on {data['root']}" if "root" in data else ""
+    return f"{record.model}{on}"
+
+
+def _seen(
+    show: Callable[[Sight], str], sight: Sight | None, name: str, title: str, blind: str | None, record: Record
+) -> str:
+    if sight is not None:
+        return show(sight)
+    return section(name, title, "", missing(blind or "There is nothing to look at", f"jepakit report {record.folder}"))

@@ -1,0 +1,183 @@
+"""What the trained backbone makes of held-out pictures, beside the same network before training."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+
+from jepakit.contracts import Dataset, Rows
+from jepakit.data.images import Images
+from jepakit.data.transforms import ImageTransform
+from jepakit.parts.targets import EMATarget, PixelTarget
+from jepakit.pretrained import load_method
+from jepakit.probes.features import Encoder, batches, evaluating
+from jepakit.tokens import Split
+from jepakit.train.log import read_run
+from jepakit.train.run import Run
+
+GALLERY = 1024
+"""Pictures among which neighbors are looked for, where the network is small enough."""
+LEAST_GALLERY = 64
+FLOP_BUDGET = 3e12
+"""Multiplications and additions that a report may spend on a network: about a minute of two CPU cores."""
+SHOWN = 8
+MASK_SEED = 0
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one network made of the gallery, `pooled`, and of each patch of the shown pictures."""
+
+    pooled: Float[Tensor, "n d"]
+    patches: Float[Tensor, "k t d"]
+
+
+@dataclass(frozen=True)
+class Sight:
+    """A gallery of pictures that were not trained on (`part` says which), as two networks see it.
+
+    `shown` are rows of the gallery that are drawn in full, one of each class where there are classes; `fresh` is the
+    network before training: the same build, the same seed. `split` is a question that the method asks about the shown
+    pictures, None for a method that draws no masks. `momentum` is that of an averaged target by progress.
+    """
+
+    part: str
+    dataset: Dataset
+    transform: ImageTransform
+    gallery: tuple[int, ...]
+    shown: tuple[int, ...]
+    extent: tuple[int, int]
+    trained: Seen
+    fresh: Seen
+    split: Split | None
+    method: Any
+
+    @property
+    def labels(self) -> Int[Tensor, "n"] | None:
+        """The classes of the gallery, where they are known."""
+        return None if self.dataset.labels is None else torch.as_tensor(self.dataset.labels)[list(self.gallery)]
+
+    @property
+    def averaged(self) -> bool:
+        """Whether a moving average of the network answers."""
+        return isinstance(self.method.target, EMATarget)
+
+    @property
+    def fixed_answers(self) -> bool:
+        """Whether the answers never move, as pixels do not."""
+        return isinstance(self.method.target, PixelTarget)
+
+    def picture(self, row: int) -> UInt8[Tensor, "h w c"]:
+        """A picture of the gallery as the network got it."""
+        x = self.dataset.get(self.gallery[row], 0, 0)["x"]
+        mean, std = (torch.tensor(value).view(-1, 1, 1) for value in (self.transform.mean, self.transform.std))
+        return ((x * std + mean) * 255).round().clamp(0, 255).byte().permute(1, 2, 0)
+
+    def describe(self, row: int) -> str:
+        """What a person calls a picture: its class, or its name."""
+        if self.dataset.classes is not None and self.dataset.labels is not None:
+            return self.dataset.classes[int(self.dataset.labels[self.gallery[row]])]
+        return self.dataset.name(self.gallery[row])
+
+
+def look(folder: Path) -> Sight:
+    """Loads the newest checkpoint of a run and shows it held-out pictures.
+
+    Raises ValueError with one sentence where there is nothing to look with or at: no checkpoint, a model that cannot
+    be built here, data that is gone, or data that is not pictures.
+    """
+    run = read_run(folder)
+    part, dataset, transform = _held_out(run)
+    method = load_method(folder)
+    fresh = _before_training(run)
+    backbone = method.kept
+    size = sum(parameter.numel() for parameter in backbone.parameters())
+    extent = _extent(backbone, dataset)
+    affordable = int(FLOP_BUDGET / (2 * size * extent[0] * extent[1]))
+    count = min(len(dataset), GALLERY, max(LEAST_GALLERY, affordable))
+    wanted = [row * len(dataset) // count for row in range(count)]
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    gallery, coords, trained = _see(backbone.to(device), dataset, wanted, device)
+    _, _, untrained = _see(fresh.to(device), dataset, wanted, device)
+    shown = _choose(dataset, gallery)
+    return Sight(
+        part=part,
+        dataset=dataset,
+        transform=transform,
+        gallery=gallery,
+        shown=shown,
+        extent=extent,
+        trained=replace(trained, patches=trained.patches[list(shown)]),
+        fresh=replace(untrained, patches=untrained.patches[list(shown)]),
+        split=_ask(method, coords[: len(shown)], extent),
+        method=method,
+    )
+
+
+def _held_out(run: Run) -> tuple[str, Dataset, ImageTransform]:
+    data = run.data
+    if not isinstance(data, Images):
+        raise ValueError(f"the data of this run ({type(data).__name__}) are not pictures, so there is nothing to draw")
+    for part in ("test", "validation"):
+        dataset = data.split(part)
+        if dataset is not None:
+            return f"the {part} split", dataset, data.transform
+    return "the training pictures, for none are labeled and held out", data.everything(), data.transform
+
+
+def _before_training(run: Run) -> Any:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(run.seed)
+        return run.model.build().kept.eval()
+
+
+def _extent(backbone: Encoder, dataset: Dataset) -> tuple[int, int]:
+    sample = next(read.x for read in batches(dataset, range(len(dataset)), 1) if read.index)
+    with evaluating(backbone), torch.inference_mode():
+        extent = backbone(sample).extent
+    if extent is None or len(extent) != 2:
+        raise ValueError(
+            f"the tokens of this backbone lie on {extent or 'no grid'}, so they cannot be drawn as pictures"
+        )
+    return extent[0], extent[1]
+
+
+def _see(
+    backbone: Encoder, dataset: Dataset, wanted: Sequence[int], device: torch.device
+) -> tuple[tuple[int, ...], Float[Tensor, "n t p"], Seen]:
+    index, pooled, patches, coords = [], [], [], []
+    with evaluating(backbone), torch.inference_mode():
+        for read in batches(dataset, wanted, 64):
+            if read.index:
+                tokens = backbone(read.x.to(device))
+                index.extend(read.index)
+                pooled.append(tokens.pooled().float().cpu())
+                patches.append(tokens.values.float().cpu())
+                coords.append(tokens.coords.cpu())
+    if len(index) < 3:
+        raise ValueError(
+            f"only {len(index)} of {len(wanted)} held-out pictures can be read, so there is nothing to draw"
+        )
+    return tuple(index), torch.cat(coords), Seen(torch.cat(pooled), torch.cat(patches))
+
+
+def _choose(dataset: Dataset, gallery: Sequence[int]) -> tuple[int, ...]:
+    """Rows to draw in full: the first of each class, or spread evenly."""
+    count = min(SHOWN, len(gallery))
+    spread = tuple(place * len(gallery) // count for place in range(count))
+    if dataset.labels is None:
+        return spread
+    labels = torch.as_tensor(dataset.labels)[list(gallery)].tolist()
+    first = sorted({label: row for row, label in reversed(list(enumerate(labels)))}.values())
+    return tuple([*first, *(row for row in spread if row not in first)][:count])
+
+
+def _ask(method: Any, coords: Float[Tensor, "k t p"], extent: tuple[int, int]) -> Split | None:
+    if not hasattr(method, "masker"):
+        return None
+    generator = torch.Generator().manual_seed(MASK_SEED)
+    return method.masker(coords, extent, generator, Rows(0, len(coords), len(coords)))
