@@ -113,6 +113,10 @@ class Target(Protocol):
         """The network to keep after training: the averaged one if there is one."""
         ...
 
+    def passes(self) -> int:
+        """The cost of an answer, as a multiple of the network's forward pass."""
+        ...
+
 
 @runtime_checkable
 class Energy(Protocol):

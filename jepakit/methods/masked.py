@@ -5,7 +5,9 @@ from collections.abc import Mapping
 import torch
 from torch import Generator, Tensor, nn
 
-from jepakit.contracts import Energy, Losses, Masker, Predictor, Rows, Step, Target
+from jepakit.contracts import Energy, Losses, Masker, Rows, Step, Target
+from jepakit.parts.nn.backbone import Backbone
+from jepakit.parts.predictors.mask_token import MaskTokenPredictor
 from jepakit.tokens import Places, Split, Tokens
 
 
@@ -13,7 +15,7 @@ class MaskedJEPA(nn.Module):
     """The target answers, the masker asks, the backbone sees, the predictor fills in, the energy compares."""
 
     def __init__(
-        self, backbone: nn.Module, masker: Masker, predictor: Predictor, target: Target, energy: Energy
+        self, backbone: Backbone, masker: Masker, predictor: MaskTokenPredictor, target: Target, energy: Energy
     ) -> None:
         super().__init__()
         self.backbone, self.predictor, self.target = backbone, predictor, target
@@ -30,8 +32,18 @@ class MaskedJEPA(nn.Module):
         answers = self.target(x, self.backbone)
         split = self._ask(answers, step.shared, step.rows)
         energies = self._energies(x, answers, split)
-        share = split.context.shape[1] / answers.values.shape[1]
-        return Losses({"prediction": energies.mean()}, {"context_share": torch.tensor(share)})
+        metrics = {
+            "context_share": torch.tensor(split.context.shape[1] / answers.values.shape[1]),
+            "gflops": torch.tensor(len(x) * self.flops(answers.values.shape[1], split) / 1e9, dtype=torch.float64),
+        }
+        return Losses({"prediction": energies.mean()}, metrics)
+
+    def flops(self, tokens: int, split: Split) -> int:
+        """Operations of a training step for one sample of so many tokens: a backward pass costs two forward ones."""
+        _, blocks, places = split.targets.shape
+        context = split.context.shape[1]
+        learning = self.backbone.flops(context) + self.predictor.flops(context, blocks, places)
+        return 3 * learning + self.target.passes() * self.backbone.flops(tokens)
 
     def energy(self, x: Tensor, y: Tensor, z: Tensor | None = None, generator: Generator | None = None) -> Tensor:
         """How badly the hidden blocks of `y` follow from the context in `x`, per sample: [b]. There is no latent z."""

@@ -39,6 +39,10 @@ class EMATarget(nn.Module):
     def kept(self, network: nn.Module) -> nn.Module:
         return self.network
 
+    def passes(self) -> int:
+        """How many times the forward pass of the network an answer costs, its backward pass included."""
+        return 1
+
 
 class SharedTarget(nn.Module):
     """The network itself answers. With `stop_gradient=False` the trivial solution is open: it collapses."""
@@ -57,6 +61,10 @@ class SharedTarget(nn.Module):
     def kept(self, network: nn.Module) -> nn.Module:
         return network
 
+    def passes(self) -> int:
+        """One pass forward and, where a gradient flows, two backward."""
+        return 1 if self.stop_gradient else 3
+
 
 class PixelTarget(nn.Module):
     """The pixels answer, each patch normalised by itself (MAE 2111.06377, section 3): a rival, not a JEPA."""
@@ -74,6 +82,10 @@ class PixelTarget(nn.Module):
 
     def kept(self, network: nn.Module) -> nn.Module:
         return network
+
+    def passes(self) -> int:
+        """Pixels are there already."""
+        return 0
 
 
 def _local(tensor: Tensor) -> Tensor:

@@ -4,10 +4,14 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.plain import PlainIJEPA, encoder_weights, predictor_weights
 from jepakit.contracts import Rows, step_at
 from jepakit.family.ijepa import TINY
+from jepakit.parts.nn import linear
+from jepakit.tokens import Split
 
 EIGHT = Rows(0, 8, 8)
 SIZES = replace(TINY, image=(28, 28), patch=4, channels=1)
@@ -112,3 +116,15 @@ def test_energy_is_lower_for_the_picture_that_fits():
 def test_there_is_no_latent(method, pictures):
     with pytest.raises(ValueError, match="no latent variable"):
         method.energy(pictures, pictures, z=torch.zeros(1))
+
+
+def test_flops_are_those_that_pytorch_counts_where_it_can(monkeypatch):
+    """All but the input gradient of the first layer, which nobody needs; PyTorch cannot count oneDNN's products."""
+    monkeypatch.setattr(linear, "_fits", lambda x, weight: False)
+    method = TINY.build()
+    x = torch.randn(2, 3, 32, 32)
+    split = Split(torch.arange(4).expand(2, -1), torch.arange(4, 12).view(1, 2, 4).expand(2, -1, -1))
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        method._energies(x, method.target(x, method.backbone), split).mean().backward()
+    counted = counter.get_total_flops()
+    assert 0.95 * 2 * method.flops(16, split) < counted <= 2 * method.flops(16, split)

@@ -21,11 +21,11 @@ class Backbone(nn.Module):
 
     def forward(
         self,
-        x: Shaped[Tensor, "b c ..."],
+        x: Shaped[Tensor, "..."],
         keep: Int[Tensor, "b k"] | None = None,
         layers: tuple[int, ...] | None = None,
     ) -> Tokens:
-        """Tokens of a batch that `transform` made: float32 [b c h w], normalised.
+        """Tokens of what `transform` made: float32 [b c h w], normalised. One picture [c h w] is a batch of one.
 
         `keep` names the tokens to look at: the others are dropped before anything is computed from them, and -1 is
         padding. `layers` puts the named levels side by side on the last axis. Raises TypeError for integers.
@@ -34,6 +34,11 @@ class Backbone(nn.Module):
             raise TypeError(
                 f"a backbone takes normalised floats, got {x.dtype}; pass raw pictures through backbone.transform"
             )
-        tokens = self.tokenizer(x, keep)
+        single = x.ndim == 1 + len(self.tokenizer.patch)
+        tokens = self.tokenizer(x.unsqueeze(0) if single else x, keep)
         assert tokens.extent is not None, "a patch tokenizer always knows its grid"
         return self.encoder(tokens.with_values(tokens.values + self.position(tokens.coords, tokens.extent)), layers)
+
+    def flops(self, tokens: int) -> int:
+        """Floating point operations of one sample of so many (kept) tokens, forward."""
+        return self.tokenizer.flops(tokens) + self.encoder.flops(tokens)

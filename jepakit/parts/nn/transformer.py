@@ -1,5 +1,7 @@
 """The pre-norm transformer that encoders and predictors share."""
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
@@ -40,6 +42,13 @@ class Block(nn.Module):
         x = kept + self.attention(self.attention_norm(x), valid, last)
         return x + self.mlp(self.mlp_norm(x))
 
+    def flops(self, tokens: int, asked: int) -> int:
+        """Operations of matrix products when `asked` of the tokens go on: linear layers and attention, forward."""
+        dim, linear = self.attention.projection.in_features, self.attention.projection.weight.numel()
+        of_all = 2 * linear * tokens
+        of_asked = (2 * linear + 2 * self.mlp.expand.weight.numel()) * asked
+        return 2 * (of_all + of_asked + 2 * dim * tokens * asked)
+
     def outputs(self) -> tuple[nn.Linear, nn.Linear]:
         """The layers that write into the residual stream."""
         return self.attention.projection, self.mlp.contract
@@ -72,6 +81,12 @@ class Transformer(nn.Module):
             return tokens.with_values(values)
         valid = None if tokens.valid is None else tokens.valid[:, -last:]
         return Tokens(values, tokens.coords[:, -last:], valid, tokens.extent)
+
+    def flops(self, tokens: int, last: int | None = None) -> int:
+        """Operations of one sample of so many tokens, forward; elementwise work is not counted."""
+        blocks = cast(list[Block], list(self.blocks))
+        cost = sum(block.flops(tokens, tokens) for block in blocks[:-1])
+        return cost + sum(block.flops(tokens, tokens if last is None else last) for block in blocks[-1:])
 
     def _levels(self, layers: tuple[int, ...] | None) -> set[int]:
         depth = len(self.blocks)

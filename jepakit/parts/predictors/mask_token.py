@@ -48,6 +48,11 @@ class MaskTokenPredictor(nn.Module):
             self.projection(answer.values).view(b, m * k, -1), places.coords.flatten(1, 2), valid, context.extent
         )
 
+    def flops(self, context: int, blocks: int, places: int) -> int:
+        """Operations of one sample with `blocks` blocks of `places` places each, forward."""
+        outside = self.embedding.weight.numel() * context + self.projection.weight.numel() * blocks * places
+        return 2 * outside + blocks * self.encoder.flops(context + places, last=places)
+
     def _valid(self, context: Tokens, places: Places) -> Tensor | None:
         if context.valid is None and places.valid is None:
             return None

@@ -44,3 +44,7 @@ class PatchTokenizer(nn.Module):
         ticks = [torch.arange(size, dtype=torch.float32, device=x.device) for size in extent]
         coords = torch.stack(torch.meshgrid(*ticks, indexing="ij"), dim=-1).flatten(0, -2)
         return Tokens(values, coords.expand(len(x), -1, -1), None, extent)
+
+    def flops(self, tokens: int) -> int:
+        """Floating point operations of projecting so many patches: a multiplication and an addition per weight."""
+        return 2 * tokens * self.projection.weight.numel()

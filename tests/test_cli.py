@@ -1,0 +1,185 @@
+"""The verbs as a user calls them, on a small run on real pictures."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pyarrow.parquet as parquet
+import pytest
+from PIL import Image
+
+from jepakit import cli
+
+RECIPE = """
+from jepakit.data.images import Images
+from jepakit.data.transforms import ImageTransform, RandomResizedCrop
+from jepakit.family.ijepa import IJEPA
+from jepakit.train.optimize import AdamW
+from jepakit.train.run import Keep, Run
+from jepakit.train.watch import Watch
+
+
+def tiny() -> Run:
+    '''A few steps on 8x8 digits.'''
+    model = IJEPA(image=(8, 8), patch=2, channels=1, dim=32, depth=2, heads=2, predictor_dim=16, predictor_depth=1,
+                  initialization="fan_in")
+    data = Images(root="packaged:digits", transform=ImageTransform(size=8, channels=1, mean=(0.3,), std=(0.38,)),
+                  augment=RandomResizedCrop())
+    return Run(model=model, data=data, steps=6, batch=16, optimizer=AdamW(warmup=0.2), keep=Keep(every=3),
+               watch=Watch(every=3, samples=8, views=2), log_every=1, workers=0, threads=1, sinks=())
+"""
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory):
+    path = tmp_path_factory.mktemp("recipe") / "mine.py"
+    path.write_text(RECIPE)
+    return f"{path}:tiny"
+
+
+@pytest.fixture(scope="module")
+def trained(recipe, tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "x"
+    assert cli.run(["train", recipe, "--out", str(out)]) == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("photos")
+    for name in ("a", "b"):
+        (folder / name).mkdir()
+        for number in range(3):
+            pixels = np.random.default_rng(number).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{number}.png")
+    (folder / "a" / "broken.png").write_bytes(b"not a picture")
+    return folder
+
+
+def test_overview_and_list(capsys):
+    assert cli.run([]) == 0
+    assert cli.run(["list"]) == 0
+    text = capsys.readouterr().out
+    assert all(verb in text for verb in cli.VERBS)
+    assert "images:ijepa_vith14_in1k" in text
+    assert "fashion-mnist" in text
+
+
+@pytest.mark.parametrize("verb", cli.VERBS)
+def test_every_verb_has_help(verb, capsys):
+    with pytest.raises(SystemExit) as exit:
+        cli.run([verb, "--help"])
+    assert exit.value.code == 0
+    assert f"jepakit {verb}" in capsys.readouterr().out
+
+
+def test_show_counts_parameters_and_names_the_alarm(capsys):
+    assert cli.run(["show", "images:ijepa_vith14_in1k", "--model.depth", "2"]) == 0
+    text = capsys.readouterr().out
+    assert '"depth": 2' in text
+    assert "RankMe is below" in text
+    assert cli.run(["show", "images:ijepa_vith14_in1k"]) == 0
+    assert "630,434,560" in capsys.readouterr().out
+
+
+def test_train_writes_a_run(trained):
+    lines = [json.loads(line) for line in (trained / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines if "loss" in line][-1] == 6
+    assert any("watch" in line for line in lines)
+    assert (trained / "step-00000006" / "model.safetensors").exists()
+
+
+def test_an_existing_run_is_not_overwritten(recipe, trained, capsys):
+    assert cli.run(["train", recipe, "--out", str(trained)]) == 1
+    assert "--resume" in capsys.readouterr().err
+
+
+def test_overrides_reach_nested_numbers(recipe, tmp_path):
+    out = tmp_path / "x"
+    assert cli.run(["train", recipe, "--steps", "1", "--model.depth", "1", "--out", str(out)]) == 0
+    written = json.loads((out / "run.json").read_text())["run"]
+    assert (written["steps"], written["model"]["depth"]) == (1, 1)
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(recipe, tmp_path):
+    out = tmp_path / "x"
+    words = [sys.executable, "-m", "jepakit", "train", recipe, "--steps", "2000", "--out", str(out)]
+    process = subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    deadline = time.monotonic() + 120
+    while not (out / "step-00000003").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130, errors
+    assert f"jepakit train --resume {out}" in errors
+    newest = sorted(out.glob("step-*"))[-1]
+    assert int(newest.name[5:]) < 2000
+
+
+def test_embed_writes_one_row_per_file(trained, photos, tmp_path, capsys):
+    out = tmp_path / "features.parquet"
+    assert cli.run(["embed", str(trained), str(photos), "--out", str(out)]) == 0
+    table = parquet.read_table(out)
+    assert table.num_rows == 6
+    assert set(table["class"].to_pylist()) == {"a", "b"}
+    assert len(table["feature"][0].as_py()) == 32
+    assert "broken.png" in capsys.readouterr().err
+
+
+def test_probe_stands_beside_random_init_and_raw_pixels(trained, capsys):
+    assert cli.run(["probe", str(trained), "--probes", "knn", "logistic"]) == 0
+    rows = json.loads((trained / "probes.json").read_text())
+    assert {row["probe"] for row in rows} >= {"knn", "logistic"}
+    assert len({row["subject"] for row in rows}) == 3
+    assert "random init" in capsys.readouterr().out.lower()
+
+
+def test_report_is_one_file(trained):
+    assert cli.run(["report", str(trained)]) == 0
+    page = (trained / "report.html").read_text()
+    assert "<html" in page
+    assert 'src="http' not in page
+
+
+def test_export_loads_again(trained, tmp_path):
+    import torch
+
+    import jepakit
+
+    assert cli.run(["export", str(trained), "--out", str(tmp_path / "exported")]) == 0
+    x = torch.randn(2, 1, 8, 8)
+    with torch.no_grad():
+        first, second = jepakit.load(str(trained))(x), jepakit.load(str(tmp_path / "exported"))(x)
+    assert torch.equal(first.values, second.values)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["train", "images:nothing"],
+        ["train", "--resume", "nowhere"],
+        ["show", "nothing"],
+        ["embed", "nowhere", "photos", "--out", "x.parquet"],
+        ["embed", "nowhere", "photos", "--out", "x.doc"],
+        ["probe", "nowhere"],
+        ["export", "nowhere", "--out", "x"],
+        ["convert", "nowhere.pth.tar", "--out", "x"],
+        ["report", "nowhere"],
+    ],
+)
+def test_bad_input_gives_one_sentence(words, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert cli.run(words) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"jepakit {words[0]}: ")
+    assert error.count("\n") == 1
+    assert not os.listdir(tmp_path)
+
+
+def test_an_unknown_verb(capsys):
+    assert cli.run(["fly"]) == 2
+    assert "train" in capsys.readouterr().err
