@@ -12,7 +12,7 @@ from pathlib import Path
 _PATIENCE = 600
 
 
-class Unavailable(Exception):
+class Unavailable(ValueError):
     """A packaged set that cannot be had here: one sentence that says why, and what helps."""
 
 

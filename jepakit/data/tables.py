@@ -119,7 +119,7 @@ class _ParquetFile:
 
     def load(self, chunk: int) -> Any:
         file = parquet.ParquetFile(self.path, memory_map=True)
-        return file.read_row_group(chunk, columns=[self.columns.image]).column(0)
+        return file.read_row_group(chunk, columns=[self.columns.image], use_threads=False).column(0)
 
     def labels(self) -> np.ndarray:
         return _plain_labels(parquet.ParquetFile(self.path).read(columns=[self.columns.label]).column(0))

@@ -15,7 +15,7 @@ from PIL import Image
 from pyarrow import parquet
 
 from jepakit.contracts import BrokenSample
-from jepakit.data.images import Images, expand_braces, open_source
+from jepakit.data.images import ImageDataset, Images, expand_braces, open_source
 from jepakit.data.transforms import ImageTransform, RandomResizedCrop
 
 COUNT = 60
@@ -156,6 +156,29 @@ def test_a_dataset_survives_pickling(root, pictures):
     dataset.get(0, 0, 0)
     copy = pickle.loads(pickle.dumps(dataset))
     assert torch.equal(copy.get(COUNT - 1, 0, 0)["x"], dataset.get(COUNT - 1, 0, 0)["x"])
+
+
+def test_worker_processes_read_a_dataset_that_was_opened_before_them(tmp_path, pictures):
+    parquet.write_table(table_of(pictures), tmp_path / "t.parquet", row_group_size=10)
+    dataset = Images(root=str(tmp_path / "t.parquet"), transform=TRANSFORM).everything()
+    dataset.get(0, 0, 0)
+    getter = Getter(dataset)
+    batches = list(torch.utils.data.DataLoader(getter, batch_size=15, num_workers=2))
+    expected = torch.stack([TRANSFORM(pixels) for pixels in pictures])
+    assert torch.equal(torch.cat(batches), expected)
+
+
+class Getter(torch.utils.data.Dataset):
+    """The dataset as PyTorch's loader wants it."""
+
+    def __init__(self, dataset: ImageDataset) -> None:
+        self.dataset = dataset
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        return self.dataset.get(index, 0, 0)["x"]
 
 
 def test_augmentation_is_a_pure_function_of_seed_epoch_and_index(tmp_path, pictures):
