@@ -1,0 +1,242 @@
+"""Tables of the README and of the page of results, written from results/summary.json: no figure is typed.
+
+`python -m benchmarks.tables` rewrites what stands between the marks and names the claims that were not measured yet.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.record import ROOT
+
+PAGES = ("README.md", "docs/results.md")
+MARK = re.compile(r"(<!-- table: (?P<name>[\w-]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
+
+Claims = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A claim in words, and the mark that it has to reach ("at least" or "at most" a number in the claim's unit)."""
+
+    claim: str
+    words: str
+    least: float | None = None
+    most: float | None = None
+
+    def reached(self, value: float) -> str:
+        """Whether the mark is reached, in a word; nothing where there is none."""
+        if self.least is None and self.most is None:
+            return ""
+        good = (self.least is None or value >= self.least) and (self.most is None or value <= self.most)
+        return "yes" if good else "**no**"
+
+    def mark(self, unit: str) -> str:
+        """The mark with its unit."""
+        parts = [("at least", self.least), ("at most", self.most)]
+        return " and ".join(f"{words} {figure(number, unit)}" for words, number in parts if number is not None)
+
+
+SPEED = (
+    Row("speed.ijepa_step.share_of_peak", "training step of ViT-S/16, share of what the machine's GEMM reaches", 0.75),
+    Row("speed.tiny_step.ratio", "training step of the demo, against the plain eager formulation", 1.3),
+    Row("speed.masks_2d.ratio", "multi-block masks, against the plain algorithm", 50),
+    Row("speed.encoder_vs_hf.ratio", "inference of ViT-B/16, against Hugging Face transformers", 1.05),
+    Row("speed.int8.ratio", "inference in int8, against float32", 1.5),
+    Row("speed.loading.ratio", "JPEG to a random crop, against Pillow at equal pixels", 1.5),
+    Row("speed.watching.share", "share of a step that watching for collapse takes", most=0.02),
+    Row("memory.ijepa_step.saving", "memory of a training step, saved against eager attention", 0.18),
+)
+RELIABILITY = (
+    Row("faults.sigkill.trials", "trainings killed at random moments and resumed", 20),
+    Row("faults.sigkill.identical", "all of them ended with weights identical to the uninterrupted run", 1),
+    Row("demo.seconds", "the demo, from the first step to the report", most=600),
+)
+ABLATION = (
+    Row("ablation.masks.multiblock", "multi-block masks, the paper's numbers"),
+    Row("ablation.masks.single", "a single target block"),
+    Row("ablation.masks.random", "random masks"),
+    Row("ablation.targets.scale", "smaller targets"),
+    Row("ablation.targets.count", "fewer targets"),
+    Row("ablation.targets.pixels", "pixels instead of latent targets"),
+    Row("ablation.context.scale", "a smaller context"),
+    Row("ablation.context.overlap_kept", "targets left in the context"),
+    Row("ablation.crop.none", "without random resized crop"),
+    Row("collapse.no_stopgrad.rank", "effective rank without average and stop-gradient: it collapses"),
+)
+SETS = {"fashion": "Fashion-MNIST", "emoji": "emoji, unseen things", "openclipart": "Open Clip Art"}
+SUBJECTS = {
+    "ijepa": "I-JEPA",
+    "random_init": "random init",
+    "raw": "raw pixels",
+    "supervised": "supervised from scratch",
+}
+PROTOCOLS = {"knn": "kNN", "linear": "linear", "lowshot12": "12 labels per class", "lowshot1": "1 % of labels"}
+HEADLINE = (
+    *(
+        Row(f"{name}.{subject}.{probe}", f"{title}, {words} of {SUBJECTS[subject]}")
+        for name, title in SETS.items()
+        for probe, words in (("knn", "kNN"), ("lowshot1", "1 % of labels"))
+        for subject in ("ijepa", "random_init")
+    ),
+    *(SPEED[index] for index in (0, 1, 3)),
+    RELIABILITY[1],
+)
+
+
+def main() -> None:
+    """Rewrites the tables of all pages and says which claims are missing."""
+    claims = read_claims(ROOT / "results" / "summary.json")
+    for page in PAGES:
+        path = ROOT / page
+        path.write_text(renewed(path.read_text(), claims))
+        print(f"tables written: {page}")
+    if missing := sorted(expected() - claims.keys()):
+        print(f"{len(missing)} claims are missing: {', '.join(missing)}")
+
+
+def read_claims(path: Path) -> Claims:
+    """Claims by name; none if nothing was measured yet."""
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def renewed(text: str, claims: Claims) -> str:
+    """A page with all of its tables made from `claims`. Raises ValueError for a table that nobody knows."""
+
+    def table(found: re.Match[str]) -> str:
+        if found["name"] not in TABLES:
+            raise ValueError(f"there is no table {found['name']!r}; there are {', '.join(TABLES)}")
+        return found[1] + TABLES[found["name"]](claims) + "\n" + found[3]
+
+    return MARK.sub(table, text)
+
+
+def expected() -> set[str]:
+    """Every claim that the tables have a place for."""
+    rows = {row.claim for row in (*SPEED, *RELIABILITY, *ABLATION)}
+    return rows | {cell for name in SETS for subject in SUBJECTS for cell in cells(name, subject) if cell}
+
+
+def cells(name: str, subject: str) -> list[str | None]:
+    """The claims of one line of the table of learning; None where there is no such thing."""
+    if subject == "supervised":
+        return [None, f"{name}.supervised.full", None, f"{name}.supervised.lowshot1"]
+    return [f"{name}.{subject}.{protocol}" for protocol in PROTOCOLS]
+
+
+def learning(claims: Claims) -> str:
+    """Data sets and subjects by protocols."""
+    lines = []
+    for name, title in SETS.items():
+        for subject, words in SUBJECTS.items():
+            shown = ["" if cell is None else measured(claims, cell) for cell in cells(name, subject)]
+            lines.append([title, words, *shown])
+    wanted = [cell for name in SETS for subject in SUBJECTS for cell in cells(name, subject) if cell]
+    return grid(["data", "", *PROTOCOLS.values()], lines) + footnotes(claims, wanted)
+
+
+def listed(rows: Sequence[Row]) -> Callable[[Claims], str]:
+    """A table of single claims: figure, mark, whether it is reached, and the command."""
+
+    def table(claims: Claims) -> str:
+        lines = []
+        for row in rows:
+            claim = claims.get(row.claim)
+            mark = row.mark(claim["unit"] if claim else default_unit(row.claim))
+            reached = row.reached(claim["value"]) if claim else ""
+            command = f"`{claim['command']}`" if claim else ""
+            lines.append([row.words, measured(claims, row.claim), mark, reached, command])
+        return grid(["", "measured", "mark", "reached", "command"], lines) + footnotes(
+            claims, [row.claim for row in rows]
+        )
+
+    return table
+
+
+def headline(claims: Claims) -> str:
+    """A few claims for the first screen."""
+    lines = [[row.words, measured(claims, row.claim), row.mark(default_unit(row.claim))] for row in HEADLINE]
+    return grid(["", "measured", "mark"], lines)
+
+
+def others(claims: Claims) -> str:
+    """All claims that no other table has a place for, so that nothing measured is hidden."""
+    rest = sorted(claims.keys() - expected())
+    if not rest:
+        return "None."
+    return grid(
+        ["claim", "measured", "command"], [[f"`{n}`", measured(claims, n), f"`{claims[n]['command']}`"] for n in rest]
+    )
+
+
+TABLES: dict[str, Callable[[Claims], str]] = {
+    "headline": headline,
+    "learning": learning,
+    "ablation": listed(ABLATION),
+    "speed": listed(SPEED),
+    "reliability": listed(RELIABILITY),
+    "others": others,
+}
+
+
+def measured(claims: Claims, name: str) -> str:
+    """The figure with its interval, or that it is missing."""
+    if name not in claims:
+        return "missing"
+    claim = claims[name]
+    value, low, high = (figure(claim[key], claim["unit"]) for key in ("value", "low", "high"))
+    if len(claim["seeds"]) == 1:
+        return f"{value} (one seed)"
+    if claim["low"] == claim["high"]:
+        return value
+    return f"{value} ({low} to {high})"
+
+
+def figure(value: float, unit: str) -> str:
+    """A number as people read it."""
+    match unit:
+        case "share" | "accuracy":
+            return f"{100 * value:.1f} %"
+        case "%":
+            return f"{value:.1f} %"
+        case "boolean":
+            return "yes" if value else "no"
+        case "times" | "ratio":
+            return f"{value:.3g} times"
+        case "count" | "":
+            return f"{value:g}"
+        case "seconds":
+            return f"{value:.0f} s"
+    return f"{value:.3g} {unit}"
+
+
+def default_unit(claim: str) -> str:
+    """The unit of a claim that was not measured yet, as its name tells it."""
+    endings = {"ratio": "times", "seconds": "seconds", "trials": "count", "identical": "boolean"}
+    return endings.get(claim.rpartition(".")[2], "share")
+
+
+def grid(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    """A table of Markdown."""
+    rows = [head, ["---"] * len(head), *lines]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def footnotes(claims: Claims, wanted: Sequence[str]) -> str:
+    """Machine and revision of what is there, and how much is missing."""
+    there = [claims[name] for name in wanted if name in claims]
+    notes = []
+    if there:
+        machines = sorted({f"{claim['machine']['cpu']}, {claim['machine']['cores']} cores" for claim in there})
+        revisions = sorted({claim["git"] for claim in there})
+        notes.append(f"Machine: {'; '.join(machines)}. Revision: {', '.join(revisions)}.")
+    if len(there) < len(wanted):
+        notes.append(f"Not measured yet: {len(wanted) - len(there)} of {len(wanted)} figures of this table.")
+    return "".join(f"\n\n{note}" for note in notes)
+
+
+if __name__ == "__main__":
+    main()
