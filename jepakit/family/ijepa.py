@@ -111,6 +111,11 @@ VIT_L16 = replace(VIT_H14, patch=16, dim=1024, depth=24)
 VIT_B16 = replace(VIT_H14, patch=16, dim=768, depth=12, heads=12, predictor_depth=6)
 VIT_S16 = replace(VIT_B16, dim=384, heads=6)
 VIT_T16 = replace(VIT_B16, dim=192, heads=3)
+SMALL_COLOR = IJEPA(
+    image=(64, 64), patch=16, dim=192, depth=4, heads=6, predictor_dim=96, predictor_depth=2,
+    initialization="fan_in", momentum=(0.99, 1.0),
+)  # fmt: skip
+SMALL_GRAY = replace(SMALL_COLOR, image=(28, 28), patch=7, channels=1, dim=128, heads=4, predictor_dim=64)
 TINY = replace(VIT_H14, image=(32, 32), patch=8, dim=48, depth=2, heads=4, predictor_dim=24, predictor_depth=2)
 
 

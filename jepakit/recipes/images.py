@@ -1,6 +1,9 @@
 """Runs on images. `jepakit train images:NAME`; every number can be overridden on the command line."""
 
-from jepakit.data.images import Images
+from dataclasses import replace
+
+from jepakit.data import packaged
+from jepakit.data.images import FASHION_MNIST, Images
 from jepakit.data.transforms import ImageTransform, RandomResizedCrop
 from jepakit.family import ijepa
 from jepakit.probes.knn import Knn
@@ -9,6 +12,57 @@ from jepakit.train.run import Keep, Run
 
 IN1K, IN22K = 1_281_167, 14_197_122
 """Pictures in ImageNet-1k and ImageNet-22k (I-JEPA 2301.08243, section 5)."""
+
+SMALL = AdamW(peak=1e-3, start=0.0, end=1e-5, warmup=0.05, decay=(0.05, 0.05))
+"""For networks of about a million parameters and runs of thousands of steps, found by `python -m benchmarks.search`."""
+
+
+def demo() -> Run:
+    """Ten minutes on two cores: a small I-JEPA on Fashion-MNIST, or on scikit-learn's digits where that is not to be had."""
+    root, sentence = packaged.choose()
+    print(f"data: {sentence}")
+    run = fashion()
+    return replace(run, data=replace(run.data, root=root), steps=3_000)
+
+
+def fashion() -> Run:
+    """I-JEPA on Fashion-MNIST, 16 tokens a picture: the headline run of `make learning`."""
+    return Run(
+        model=ijepa.SMALL_GRAY,
+        data=Images(root="packaged:fashion-mnist", transform=FASHION_MNIST, augment=RandomResizedCrop()),
+        steps=12_000,
+        batch=64,
+        optimizer=SMALL,
+        keep=Keep(every=2_000),
+        probes=(Knn(every=1_000),),
+    )
+
+
+def ijepa_tiny() -> Run:
+    """I-JEPA of 2 million parameters on small colour pictures, 64 pixels, 16 tokens: an hour on two cores."""
+    return Run(
+        model=ijepa.SMALL_COLOR,
+        data=Images(root="packaged:emoji", transform=ImageTransform(size=64), augment=RandomResizedCrop()),
+        steps=12_000,
+        batch=64,
+        optimizer=SMALL,
+        keep=Keep(every=2_000),
+        probes=(Knn(every=1_000),),
+    )
+
+
+def ijepa_small() -> Run:
+    """I-JEPA ViT-S on pictures of 96 pixels, 144 tokens: some hours on one GPU."""
+    model = replace(ijepa.VIT_S16, image=(96, 96), patch=8, predictor_dim=192, initialization="fan_in")
+    return Run(
+        model=model,
+        data=Images(root="packaged:openclipart", transform=ImageTransform(size=96), augment=RandomResizedCrop()),
+        steps=100_000,
+        batch=256,
+        optimizer=replace(SMALL, decay=(0.04, 0.4)),
+        keep=Keep(every=5_000),
+        probes=(Knn(every=5_000),),
+    )
 
 
 def ijepa_vith14_in1k() -> Run:
@@ -55,5 +109,3 @@ def _published(model: ijepa.IJEPA, pictures: int, epochs: int, warmup_epochs: in
         keep=Keep(every=5_000, forever=50_000),
         probes=(Knn(every=12_500),),
     )
-
-
