@@ -7,6 +7,7 @@ import pkgutil
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import cast
 
 import jepakit.recipes
 from jepakit.train.run import Run
@@ -22,7 +23,7 @@ def find(name: str) -> Recipe:
     found = getattr(_module(module_name), function_name, None)
     if not callable(found):
         raise ValueError(f"there is no recipe {name!r}; there are {', '.join(shipped())}")
-    return found
+    return cast(Recipe, found)
 
 
 def shipped() -> dict[str, Recipe]:
