@@ -18,7 +18,7 @@ SMALL = AdamW(peak=1e-3, start=0.0, end=1e-5, warmup=0.05, decay=(0.05, 0.05))
 
 
 def demo() -> Run:
-    """Minutes on two cores: a small I-JEPA on Fashion-MNIST, or on scikit-learn's digits where that is not to be had."""
+    """Minutes on two cores: a small I-JEPA on Fashion-MNIST, or on scikit-learn's digits where it is not to be had."""
     root, sentence = packaged.choose()
     print(f"data: {sentence}")
     run = fashion()
