@@ -42,13 +42,16 @@ class Predictor(NamedTuple):
     sizes: PredictorSizes
 
 
-def read_encoder(theirs: Mapping[str, Tensor], where: str) -> Encoder:
-    """An encoder in any naming scheme. Raises ValueError that names what is missing or left over."""
+def read_encoder(theirs: Mapping[str, Tensor], where: str, extent: tuple[int, int] | None = None) -> Encoder:
+    """An encoder in any naming scheme; `extent` is its grid, if that is known.
+
+    Raises ValueError that names what is missing or left over.
+    """
     theirs = strip_prefix(theirs, PREFIXES)
     layout = layout_of(theirs, where)
     sizes = encoder_sizes(layout, shapes_of(theirs), where)
     state = encoder_map(layout, sizes.depth, sizes.patch).read(theirs, where)
-    extent, positions = grid_of(state[VECTORS], where)
+    extent, positions = grid_of(state[VECTORS], where, extent)
     rows, columns = extent
     if positions == "sin_cos":
         state = without_table(state, sizes.dim, extent, f"the position table of {where}")

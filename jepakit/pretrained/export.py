@@ -15,7 +15,7 @@ from jepakit.contracts import Transform
 from jepakit.family.ijepa import IJEPA
 from jepakit.pretrained import hugging_face, onnx
 from jepakit.pretrained.load import open_weights
-from jepakit.pretrained.networks import build_empty, fill, name_of
+from jepakit.pretrained.networks import build_empty, fill
 from jepakit.pretrained.own import BACKBONE, WHOLE
 from jepakit.pretrained.weights import Entry, Source, Weights
 from jepakit.train.checkpoint import FORMAT, flush
@@ -68,9 +68,9 @@ def convert(
     if entry != "all":
         return export(source, out, "safetensors", entry, trusted, heads)
     weights = open_weights(source, trusted, heads)
-    fill(build_empty(weights.model), weights.state, weights.where)
+    state = weights.method().state_dict()
     with new_folder(out) as folder:
-        _write_own(folder, WHOLE, weights.state, weights.model, weights.transform, weights.origin)
+        _write_own(folder, WHOLE, state, weights.model, weights.transform, weights.origin)
     return "\n".join([*weights.description(), f"written: {out}"])
 
 
@@ -82,7 +82,7 @@ def save_backbone(
     `transform` is the backbone's own if it is not given. Raises ValueError if backbone and model do not fit.
     """
     method = build_empty(model)
-    fill(method.kept, backbone.state_dict(), f"the backbone to save ({name_of(method.kept, method)})")
+    fill(method.kept, backbone.state_dict(), "the backbone to save")
     chosen = transform if transform is not None else getattr(backbone, "transform", None)
     with new_folder(out) as folder:
         _write_own(folder, BACKBONE, backbone.state_dict(), model, chosen, origin)

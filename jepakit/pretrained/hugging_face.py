@@ -42,7 +42,8 @@ def read_folder(path: Path, name: str) -> Weights:
         raise ValueError(f"{path}/{CONFIG} has model_type {described.get('model_type')!r}; jepakit reads ijepa")
     theirs = read_sharded(path)
     extras = [key for key in theirs if key.startswith(EXTRAS)]
-    encoder = read_encoder({key: tensor for key, tensor in theirs.items() if key not in extras}, str(path))
+    kept = {key: tensor for key, tensor in theirs.items() if key not in extras}
+    encoder = read_encoder(kept, str(path), _extent(described, path))
     _compare(described, encoder, path)
     heads, eps = int(described["num_attention_heads"]), float(described["layer_norm_eps"])
     model = from_official(encoder.sizes, None, encoder.extent, heads, encoder.positions, eps)
@@ -116,25 +117,30 @@ def _description(model: IJEPA) -> dict[str, Any]:
     }
 
 
+def _extent(described: Mapping[str, Any], path: Path) -> tuple[int, int]:
+    image, patch = described["image_size"], described["patch_size"]
+    sides = [image, image] if isinstance(image, int) else image
+    if not isinstance(sides, list) or len(sides) != 2 or not all(type(n) is int and n > 0 for n in [*sides, patch]):
+        raise ValueError(
+            f"{path}/{CONFIG} has image_size {image!r} and patch_size {patch!r}; whole numbers were expected"
+        )
+    return sides[0] // patch, sides[1] // patch
+
+
 def _compare(described: Mapping[str, Any], encoder: Encoder, path: Path) -> None:
     sizes = encoder.sizes
-    pixels = tuple(cells * sizes.patch for cells in encoder.extent)
     found = {
         "hidden_size": sizes.dim,
         "num_hidden_layers": sizes.depth,
         "intermediate_size": sizes.hidden,
         "num_channels": sizes.channels,
         "patch_size": sizes.patch,
-        "image_size": pixels,
         "hidden_act": "gelu",
         "qkv_bias": True,
     }
     for key, value in found.items():
-        said = described[key]
-        if key == "image_size":
-            said = (said, said) if isinstance(said, int) else tuple(said)
-        if said != value:
-            raise ValueError(f"{path}/{CONFIG} says {key} is {said}, the weights are made for {value}")
+        if described[key] != value:
+            raise ValueError(f"{path}/{CONFIG} says {key} is {described[key]}, the weights are made for {value}")
 
 
 def _card(origin: Mapping[str, str]) -> str:

@@ -8,7 +8,6 @@ from typing import Any
 from jepakit.data.transforms import ImageTransform
 from jepakit.parts.nn.backbone import Backbone
 from jepakit.pretrained import hub, hugging_face, official, own
-from jepakit.pretrained.networks import build_empty, fill
 from jepakit.pretrained.weights import Entry, Source, Weights
 
 _log = logging.getLogger(__name__)
@@ -47,10 +46,7 @@ def load_method(source: Source, trusted: bool = False, heads: int | None = None)
 
     Raises ValueError for a source that holds only a backbone.
     """
-    weights = open_weights(source, trusted, heads)
-    method = build_empty(weights.model)
-    fill(method, weights.state, weights.where)
-    return method.eval()
+    return open_weights(source, trusted, heads).method()
 
 
 def open_weights(source: Source, trusted: bool = False, heads: int | None = None) -> Weights:

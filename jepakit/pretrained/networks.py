@@ -7,13 +7,20 @@ import torch
 from torch import Tensor, nn
 
 from jepakit.config import Config
+from jepakit.contracts import Method
 from jepakit.weights.keys import State, listed, require
 
 
 def build_empty(model: Config) -> Any:
-    """The Method that `model` describes, on the meta device: names and shapes, but no memory yet."""
+    """The Method that `model` describes, on the meta device: names and shapes, but no memory yet.
+
+    Raises ValueError if it describes something else.
+    """
     with torch.device("meta"):
-        return model.build()
+        method = model.build()
+    if not isinstance(method, Method):
+        raise ValueError(f"the config describes a {type(model).__name__}, which is no model")
+    return method
 
 
 def name_of(part: nn.Module, whole: nn.Module) -> str:

@@ -1,8 +1,10 @@
 """Backbones as ONNX graphs: the one file that needs onnx, onnxscript and onnxruntime."""
 
 import json
+import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -39,8 +41,7 @@ def write(folder: Path, backbone: Backbone, shape: tuple[int, int, int], origin:
     except ImportError as error:
         raise ImportError(f"ONNX export needs {error.name}: pip install 'jepakit[onnx]'") from None
     example = torch.randn(2, *shape, generator=torch.Generator().manual_seed(0))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter deprecates parts of itself while it works
+    with _quiet():
         program = torch.onnx.export(
             Values(backbone).eval(),
             (example,),
@@ -70,6 +71,20 @@ def _difference(path: Path, backbone: Backbone, shape: tuple[int, int, int]) -> 
     if off > TOLERANCE:
         raise ValueError(f"the exported graph differs from the backbone by {off:.1e}; it was not written")
     return off
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The exporter deprecates parts of itself while it works, and regrets that torchvision is not there."""
+    log = logging.getLogger("torch.onnx")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.setLevel(level)
 
 
 def _transform(backbone: Backbone) -> str:

@@ -18,23 +18,30 @@ TOLERANCE = 1e-5
 Kind = Literal["sin_cos", "table"]
 
 
-def grid_of(table: Float[Tensor, "n d"], where: str) -> tuple[tuple[int, int], Kind]:
+def grid_of(
+    table: Float[Tensor, "n d"], where: str, extent: tuple[int, int] | None = None
+) -> tuple[tuple[int, int], Kind]:
     """Rows and columns that a table was made for, and whether it is I-JEPA's sines and cosines (column first).
 
-    A table of another origin is taken for a square. Raises ValueError if it cannot be one.
+    Where `extent` does not say it, sines and cosines tell their grid, and a table of another origin is taken for a
+    square. Raises ValueError if it cannot be one.
     """
     cells, dim = table.shape
-    if dim % 4 == 0:
-        for rows in _divisors(cells):
-            if distance(table, dim, (rows, cells // rows)) <= TOLERANCE:
-                return (rows, cells // rows), "sin_cos"
+    if extent is not None and math.prod(extent) != cells:
+        raise ValueError(
+            f"{where} says that its grid is {extent[0]} x {extent[1]}, but has positions for {cells} cells"
+        )
+    shapes = [extent] if extent is not None else [(rows, cells // rows) for rows in _divisors(cells)]
+    for shape in shapes if dim % 4 == 0 else []:
+        if distance(table, dim, shape) <= TOLERANCE:
+            return shape, "sin_cos"
     side = math.isqrt(cells)
-    if side * side != cells:
+    if extent is None and side * side != cells:
         raise ValueError(
             f"the position table of {where} has {cells} cells, which are neither a square nor I-JEPA's sines and "
             "cosines, so its rows and columns cannot be told"
         )
-    return (side, side), "table"
+    return extent or (side, side), "table"
 
 
 def distance(table: Float[Tensor, "n d"], dim: int, extent: tuple[int, ...]) -> float:

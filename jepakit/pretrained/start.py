@@ -57,7 +57,7 @@ def _with_positions(state: State, theirs: Any, ours: Any, weights: Weights, tell
         tell(f"positions interpolated from {old[0]} x {old[1]} to {new[0]} x {new[1]} cells")
         return state | {VECTORS: resize_table(state[VECTORS], old, new)}
     raise ValueError(
-        f"the positions of {weights.where} are made for {old[0]} x {old[1]} cells, the model's for {new[0]} x {new[1]}; "
+        f"positions of {weights.where} are made for {old[0]} x {old[1]} cells, the model's for {new[0]} x {new[1]}: "
         "give the model the image size of the weights: pictures of another size then get interpolated positions"
     )
 

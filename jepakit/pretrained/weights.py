@@ -9,7 +9,7 @@ from jepakit.config import Config
 from jepakit.contracts import Transform
 from jepakit.parts.nn.backbone import Backbone
 from jepakit.pretrained.networks import build_empty, fill, name_of, under
-from jepakit.weights.keys import State
+from jepakit.weights.keys import State, listed
 
 Entry = Literal["target_encoder", "encoder"]
 Source = str | Path
@@ -39,6 +39,15 @@ class Weights:
         fill(network, self.network(entry, method), self.where)
         network.transform = self.transform
         return network.eval().requires_grad_(False)
+
+    def method(self) -> Any:
+        """The whole Method, in eval mode. Raises ValueError if a part of it is not there."""
+        method = build_empty(self.model)
+        expected = {name.split(".")[0] for name in method.state_dict()}
+        if missing := expected - {name.split(".")[0] for name in self.state}:
+            raise ValueError(f"{self.where} holds one network and no whole method: {listed(missing)} would be missing")
+        fill(method, self.state, self.where)
+        return method.eval()
 
     def network(self, entry: Entry, method: Any) -> State:
         """The tensors of one encoder. Raises ValueError if they are not there."""

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,8 +35,8 @@ def read_sharded(folder: Path) -> State:
     if not index.exists():
         if not (folder / "model.safetensors").exists():
             raise ValueError(
-                f"{folder} has no model.safetensors; pickled weights (pytorch_model.bin) are not read from a folder: load "
-                "and save them with transformers first"
+                f"{folder} has no model.safetensors; pickled weights (pytorch_model.bin) are not read from a folder: "
+                "load and save them with transformers first"
             )
         return read_safetensors(folder / "model.safetensors")
     names = read_json(index).get("weight_map")
@@ -50,8 +51,15 @@ def read_sharded(folder: Path) -> State:
 
 
 def write_safetensors(path: Path, state: Mapping[str, Tensor], about: Mapping[str, str]) -> None:
-    """Writes tensors and a few words about them. A tensor that is a window into a larger one is copied out of it."""
-    save_file({name: _own(tensor) for name, tensor in state.items()}, path, metadata={"format": "pt", **about})
+    """Writes tensors and a few words about them; each is written whole, also where several share their memory."""
+    seen: set[int] = set()
+    separate = {}
+    for name, tensor in state.items():
+        plain = tensor.detach().cpu().contiguous()
+        shared = plain.data_ptr() in seen or plain.untyped_storage().nbytes() != plain.nbytes
+        separate[name] = plain.clone() if shared else plain
+        seen.add(plain.data_ptr())
+    save_file(separate, path, metadata={"format": "pt", **about})
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -61,16 +69,17 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     is no such file.
     """
     try:
-        # Mapped into memory, since optimizer states make a released file several times its backbone.
-        found = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            # Mapped into memory, since optimizer states make a released file several times its backbone.
+            found = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except pickle.UnpicklingError as error:
-        first = str(error).split("\n")[0].strip()
         raise ValueError(
             f"{path} holds more than tensors and plain values, or is damaged; it was not unpickled, since that could "
-            f"run code ({first})"
+            f"run code ({_first_line(error)})"
         ) from None
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
-        raise ValueError(f"{path} cannot be read as a torch checkpoint: {str(error).split(chr(10))[0]}") from None
+    except Exception as error:  # damaged bytes make the reader fail in any way
+        raise ValueError(f"{path} cannot be read as a torch checkpoint: {_first_line(error)}") from None
     if not isinstance(found, dict):
         raise ValueError(f"{path} holds a {type(found).__name__} where a dict of state dicts was expected")
     return found
@@ -103,6 +112,5 @@ def write_json(path: Path, data: Mapping[str, Any]) -> None:
     path.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
 
 
-def _own(tensor: Tensor) -> Tensor:
-    tensor = tensor.detach().cpu().contiguous()
-    return tensor if tensor.untyped_storage().nbytes() == tensor.nbytes else tensor.clone()
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).split("\n")[0].strip()

@@ -43,7 +43,7 @@ class PatchTokenizer(nn.Module):
         values = x.reshape(*x.shape[:2], *split).permute(order).flatten(1 + axes).flatten(1, axes)
         ticks = [torch.arange(size, dtype=torch.float32, device=x.device) for size in extent]
         coords = torch.stack(torch.meshgrid(*ticks, indexing="ij"), dim=-1).flatten(0, -2)
-        return Tokens(values, coords.expand(len(x), -1, -1), None, extent)
+        return Tokens(values, coords.expand(x.shape[0], -1, -1), None, extent)
 
     def flops(self, tokens: int) -> int:
         """Floating point operations of projecting so many patches: a multiplication and an addition per weight."""
