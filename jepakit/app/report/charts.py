@@ -6,7 +6,7 @@ The SVG is stretched to its box and its strokes are not; every letter is HTML, s
 import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from jepakit.app.report.wording import escape, number, tick
 
@@ -31,7 +31,8 @@ class Chart:
     """Curves over one axis, and a sentence (HTML) that says how to read them.
 
     `x_range` is what the axis covers; charts with equal `sync` move their cursors together. `from_zero` makes heights
-    comparable, `log` shows decades; `write` turns a value into text.
+    comparable, `log` shows decades, `latest` shows the last values where there is no cursor. `write` turns a value
+    into text, `mark` a tick.
     """
 
     title: str
@@ -42,7 +43,9 @@ class Chart:
     sync: str = "step"
     from_zero: bool = False
     log: bool = False
-    write: Callable[[float], str] = field(default=number)
+    latest: bool = True
+    write: Callable[[float], str] = number
+    mark: Callable[[float], str] = tick
 
 
 @dataclass(frozen=True)
@@ -79,9 +82,10 @@ def draw(chart: Chart) -> str:
     rules = "".join(f'<path class="rule" d="M0 {_down(axis.place(at))}H{SIZE}"/>' for at in axis.ticks())
     marks = "".join(_mark_y(at, axis.place(at), chart) for at in axis.ticks())
     marks += "".join(_mark_x(at, across.place(at)) for at in round_values(across.low, across.high))
+    points = _points(chart, curves, across, axis)
     return f"""
-<figure class="chart" data-sync="{escape(chart.sync)}" data-points="{escape(json.dumps(_points(chart, curves, across, axis)))}"
- tabindex="0" role="group" aria-roledescription="chart" aria-label="{escape(_in_words(chart))}">
+<figure class="chart" data-sync="{escape(chart.sync)}" tabindex="0" role="group" aria-roledescription="chart"
+ aria-label="{escape(_in_words(chart))}" data-points="{escape(json.dumps(points))}">
 <figcaption><h3>{escape(chart.title)}</h3>{_legend(chart)}</figcaption>
 <div class="plot"><svg viewBox="0 0 {SIZE} {SIZE}" preserveAspectRatio="none" aria-hidden="true">{rules}{lines}</svg>
 {marks}<span class="cursor" hidden><b></b></span></div>
@@ -102,8 +106,8 @@ def thin(curve: Curve) -> Curve:
 
 
 def round_values(low: float, high: float) -> list[float]:
-    """Multiples of 1, 2 or 5 times a power of ten, about four of them between `low` and `high`."""
-    rough = (high - low) / 4
+    """Multiples of 1, 2 or 5 times a power of ten, three to six of them between `low` and `high`."""
+    rough = (high - low) / 5
     power = 10 ** math.floor(math.log10(rough))
     step = next(size * power for size in (1, 2, 5, 10) if size * power >= rough * 0.999)
     first = math.ceil(low / step - 1e-9)
@@ -141,8 +145,7 @@ def _down(share: float) -> str:
 
 
 def _mark_y(value: float, place: float, chart: Chart) -> str:
-    written = f"{value:g}" if chart.log else tick(value) if chart.write is number else chart.write(value)
-    return f'<span class="y" style="bottom:{100 * place:.1f}%">{escape(written)}</span>'
+    return f'<span class="y" style="bottom:{100 * place:.1f}%">{escape(chart.mark(value))}</span>'
 
 
 def _mark_x(value: float, place: float) -> str:
@@ -157,7 +160,7 @@ def _legend(chart: Chart) -> str:
         name = f"<i>{escape(curve.name)}</i> " if len(chart.curves) > 1 else ""
         items.append(
             f'<span class="{curve.tone}{" dashed" if curve.dashed else ""}">{name}'
-            f"<output>{escape(chart.write(known[-1])) if known else ''}</output></span>"
+            f"<output>{escape(chart.write(known[-1])) if known and chart.latest else ''}</output></span>"
         )
     return f'<div class="legend">{"".join(items)}</div>'
 

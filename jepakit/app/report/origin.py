@@ -3,6 +3,8 @@
 import json
 from statistics import median
 
+from torch import nn
+
 from jepakit.app.report.layout import facts, folded, section, table
 from jepakit.app.report.record import Line, Record
 from jepakit.app.report.sight import Sight
@@ -11,7 +13,7 @@ from jepakit.app.report.wording import duration, escape, number, percent, scaled
 NAMED_BROKEN = 50
 
 
-def show_cost(record: Record, sight: Sight | None, flop: float | None) -> dict[str, str]:
+def show_cost(record: Record, sight: Sight | None) -> dict[str, str]:
     """The figures under the verdict: how long, how fast, how large."""
     pairs = {"steps": f"{record.done:,} <small>of {record.run['batch']:,} samples</small>"}
     if record.log:
@@ -20,19 +22,18 @@ def show_cost(record: Record, sight: Sight | None, flop: float | None) -> dict[s
         pairs["samples a second"] = number(median(line["images_per_second"] for line in record.log))
         pairs["waiting for data"] = percent(_waited(record))
     if sight is not None:
-        pairs["backbone"] = scaled(_size(sight.method.kept), "parameters")
-    if flop is not None:
-        pairs["compute"] = scaled(flop * record.done * record.run["batch"], "FLOP")
+        pairs["parameters"] = f"{scaled(_size(sight.method.kept), '')} <small>in the backbone</small>"
+        pairs["compute"] = scaled(sight.flop * record.done * record.run["batch"], "FLOP")
     return pairs
 
 
-def show_origin(record: Record, sight: Sight | None, flop: float | None) -> str:
+def show_origin(record: Record, sight: Sight | None) -> str:
     """All that is needed to run it again, folded where it is long."""
     pairs = {**_starts(record), **_watching(record), **_parameters(sight), **_broken_count(record)}
-    if flop is not None:
+    if sight is not None:
         pairs["compute"] = (
-            f"{scaled(flop, 'FLOP')} for each sample of a step (forward, backward and answers; "
-            f"products of matrices and attention), counted on the network itself"
+            f"{scaled(sight.flop, 'FLOP')} for each sample of a step, forward pass, answers and backward pass: matrix "
+            "products and attention, counted on the network itself"
         )
     body = facts(pairs) + folded("The resolved recipe", f"<pre>{escape(json.dumps(record.run, indent=1))}</pre>")
     body += _broken(record)
@@ -102,5 +103,5 @@ def _waited(record: Record) -> float:
     return waited / total if total else 0.0
 
 
-def _size(part) -> int:
+def _size(part: nn.Module) -> int:
     return sum(parameter.numel() for parameter in part.parameters())

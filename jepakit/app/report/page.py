@@ -47,7 +47,7 @@ def render(record: Record, sight: Sight | None, blind: str | None) -> str:
         _seen(show_neighbors, sight, "neighbors", "What is alike to it", blind, record),
         _seen(show_masks, sight, "masks", "What it was asked", blind, record),
         show_curves(record, sight),
-        show_origin(record, sight, None),
+        show_origin(record, sight),
     ]
     return Template(here.joinpath("page.html").read_text(encoding="utf-8")).substitute(
         title=escape(f"{_name(record)}: {verdict.headline}"),
@@ -70,7 +70,7 @@ def _hero(record: Record, verdict: Verdict, sight: Sight | None) -> str:
 {show_headline(record)}
 </div>
 {pictures}
-{facts(show_cost(record, sight, None))}"""
+{facts(show_cost(record, sight))}"""
 
 
 def _name(record: Record) -> str:

@@ -11,11 +11,10 @@ from jepakit.probes.result import Result
 
 
 def show_headline(record: Record) -> str:
-    """The table a reader looks for first: probes by subjects. Without results, what would measure them."""
+    """The table a reader looks for first: probes by subjects. Before they ran, the last online probe."""
     results = record.results
     if not results:
-        last = _last_online(record)
-        return last + missing("Not probed yet", f"jepakit probe {record.folder}")
+        return _last_online(record)
     subjects = list(dict.fromkeys(result.subject for result in results))
     rows = []
     for probe in dict.fromkeys(result.probe for result in results):
@@ -30,24 +29,24 @@ def show_headline(record: Record) -> str:
 def show_probes(record: Record) -> str:
     """Every probe with its interval, drawn and written, and how each number was made."""
     lede = (
-        "The backbone is frozen; small heads are fitted on top of it. The same heads on the same network before training "
-        "and on raw pixels say how much of the result is learnt. Bars are 95 % intervals on the test split: where two "
-        "of them overlap, the data do not tell the two apart."
+        "The backbone is frozen; small heads are fitted on top of it. The same heads on a network that never learnt "
+        "and on raw pixels say how much of the result is learnt. Bars are 95 % intervals on the test split: where "
+        "two of them overlap, the data do not tell the two apart."
     )
-    if not record.results:
-        return section(
-            "probes", "What did it learn?", lede, missing("Not probed yet", f"jepakit probe {record.folder}")
-        )
-    axis = _axis(record.results)
+    body = _dots(record.results) if record.results else missing("Not probed yet", f"jepakit probe {record.folder}")
+    return section("probes", "What did it learn?", lede, body)
+
+
+def _dots(results: Sequence[Result]) -> str:
+    """All results over one scale, and how each was made."""
+    axis = _axis(results)
     groups = "".join(
-        _group(probe, [result for result in record.results if result.probe == probe], axis)
-        for probe in dict.fromkeys(result.probe for result in record.results)
+        _group(probe, [result for result in results if result.probe == probe], axis)
+        for probe in dict.fromkeys(result.probe for result in results)
     )
-    scale = "".join(f'<span style="left:{100 * axis.place(at):.1f}%">{100 * at:g} %</span>' for at in axis.ticks())
-    plot = f'<div class="dots">{groups}<div class="row scale"><span></span><div class="track">{scale}</div><span></span></div></div>'
-    return section(
-        "probes", "What did it learn?", lede, plot + folded("How each number was made", _details(record.results))
-    )
+    marks = "".join(f'<span style="left:{100 * axis.place(at):.1f}%">{100 * at:g} %</span>' for at in axis.ticks())
+    scale = f'<div class="row scale"><span></span><div class="track">{marks}</div><span></span></div>'
+    return f'<div class="dots">{groups}{scale}</div>{folded("How each number was made", _details(results))}'
 
 
 def _metric(results: Sequence[Result]) -> str:
@@ -83,7 +82,7 @@ def _group(probe: str, results: Sequence[Result], axis: Axis) -> str:
 def _row(result: Result, axis: Axis) -> str:
     low, value, high = (round(SIZE * axis.place(at)) for at in (result.low, result.value, result.high))
     rules = "".join(f'<path class="rule" d="M{round(SIZE * axis.place(at))} 0V20"/>' for at in axis.ticks())
-    written = f"<b>{100 * result.value:.1f}</b> <small>{100 * result.low:.1f} – {100 * result.high:.1f}</small>"
+    written = f"<b>{100 * result.value:.1f}</b> <small>{100 * result.low:.1f} to {100 * result.high:.1f}</small>"
     described = f"{result.subject}: {percent(result.value)}, between {percent(result.low)} and {percent(result.high)}"
     return (
         f'<div class="row"><span class="{tone(result.subject)}">{escape(result.subject)}</span><div class="track">'
@@ -112,13 +111,9 @@ def _details(results: Sequence[Result]) -> str:
         chosen = ", ".join(f"{name} {_short(value)}" for name, value in result.chosen.items()) or "nothing"
         sizes = " / ".join(f"{result.splits[part]:,}" for part in ("train", "validation", "test"))
         unreadable = sum(map(len, result.unreadable.values()))
-        rows.append(
-            [
-                escape(result.probe), escape(result.subject), escape(result.interval), f"{result.labels:,}", escape(chosen),
-                escape(result.chosen_on), sizes, str(unreadable), escape(", ".join(map(str, result.seeds))),
-                duration(result.seconds),
-            ]
-        )  # fmt: skip
+        cells = [result.probe, result.subject, result.interval, f"{result.labels:,}", chosen, result.chosen_on, sizes]
+        cells += [unreadable, ", ".join(map(str, result.seeds)), duration(result.seconds)]
+        rows.append([escape(cell) for cell in cells])
     return table(head, rows, "How each number was made")
 
 

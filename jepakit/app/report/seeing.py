@@ -36,10 +36,8 @@ def show_neighbors(sight: Sight) -> str:
         "Above: trained. Below: the same network before training."
     )
     if known:
-        lede += (
-            f" Framed neighbors are of the query's class: over all pictures {percent(_agreement(sight, sight.trained.pooled))} "
-            f"of them, {percent(_agreement(sight, sight.fresh.pooled))} before training."
-        )
+        trained, fresh = (percent(_agreement(sight, seen.pooled)) for seen in (sight.trained, sight.fresh))
+        lede += f" Framed ones are of the query's class; over the whole gallery {trained} are, {fresh} before training."
     found = [nearest(seen.pooled, queries, NEIGHBORS) for seen in (sight.trained, sight.fresh)]
     rows = "".join(_query(sight, place, [answer[place] for answer in found]) for place in range(len(queries)))
     return section("neighbors", "What is alike to it", lede, f'<div class="neighbors">{rows}</div>')
@@ -53,10 +51,11 @@ def show_masks(sight: Sight) -> str:
     context = covered(sight.split.context, sight.extent[0] * sight.extent[1])
     targets = covered(sight.split.targets, sight.extent[0] * sight.extent[1])
     blocks = targets.shape[1]
+    shares = [percent(marks.double().mean().item()) for marks in (context, targets)]
     lede = (
         "The task of one step: from the patches of the context, predict the features of each target block. "
-        f"These masks were drawn by the run's own masker; here the context shows {percent(context.double().mean().item())} "
-        f"of the patches, a target block {percent(targets.double().mean().item())}."
+        f"These masks were drawn by the run's own masker; here the context shows {shares[0]} of the patches, a target "
+        f"block {shares[1]}."
     )
     heads = ["picture", "context", *(f"target {block + 1}" for block in range(blocks))]
     cells = "".join(f'<span class="head">{head}</span>' for head in heads)
@@ -82,13 +81,15 @@ def _mosaic(sight: Sight, count: int, name: str) -> str:
         f"{picture(fresh[place], f'{sight.describe(row)}: features before training')}</li>"
         for place, row in enumerate(sight.shown[:count])
     )
-    heads = "<li class='heads'><span>picture</span><span>trained</span><span>before training</span></li>"
-    return f'<ul class="mosaic {name}" style="--columns:{count}">{heads}{columns}</ul>'
+    heads = '<span>picture</span><span class="trained">trained</span><span class="fresh">before training</span>'
+    style = f'class="mosaic {name}" style="--columns:{count}"'
+    return f'<ul {style}><li class="heads">{heads}</li>{columns}</ul>'
 
 
 def _query(sight: Sight, place: int, found: list[Int[Tensor, "k"]]) -> str:
     row = sight.shown[place]
-    asked = f"<figure>{picture(sight.picture(row), sight.describe(row))}<figcaption>{escape(sight.describe(row))}</figcaption></figure>"
+    name = sight.describe(row)
+    asked = f"<figure>{picture(sight.picture(row), name)}<figcaption>{escape(name)}</figcaption></figure>"
     lines = "".join(
         f'<div class="line {tone}">{"".join(_neighbor(sight, row, other) for other in answer.tolist())}</div>'
         for answer, tone in zip(found, ("trained", "fresh"), strict=True)

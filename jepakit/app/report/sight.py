@@ -1,5 +1,6 @@
 """What the trained backbone makes of held-out pictures, beside the same network before training."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -7,8 +8,9 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, Int, UInt8
-from torch import Tensor
+from torch import Tensor, nn
 
+from jepakit.app.flop import flop_per_sample
 from jepakit.contracts import Dataset, Rows
 from jepakit.data.images import Images
 from jepakit.data.transforms import ImageTransform
@@ -42,7 +44,7 @@ class Sight:
 
     `shown` are rows of the gallery that are drawn in full, one of each class where there are classes; `fresh` is the
     network before training: the same build, the same seed. `split` is a question that the method asks about the shown
-    pictures, None for a method that draws no masks. `momentum` is that of an averaged target by progress.
+    pictures, None for a method that draws no masks. `flop` is what a training step computes for one sample.
     """
 
     part: str
@@ -54,6 +56,7 @@ class Sight:
     trained: Seen
     fresh: Seen
     split: Split | None
+    flop: float
     method: Any
 
     @property
@@ -92,17 +95,13 @@ def look(folder: Path) -> Sight:
     """
     run = read_run(folder)
     part, dataset, transform = _held_out(run)
-    method = load_method(folder)
-    fresh = _before_training(run)
-    backbone = method.kept
-    size = sum(parameter.numel() for parameter in backbone.parameters())
-    extent = _extent(backbone, dataset)
-    affordable = int(FLOP_BUDGET / (2 * size * extent[0] * extent[1]))
-    count = min(len(dataset), GALLERY, max(LEAST_GALLERY, affordable))
-    wanted = [row * len(dataset) // count for row in range(count)]
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    gallery, coords, trained = _see(backbone.to(device), dataset, wanted, device)
-    _, _, untrained = _see(fresh.to(device), dataset, wanted, device)
+    method, fresh = load_method(folder).to(device), _before_training(run).to(device)
+    sample = _first(dataset).to(device)
+    extent = _extent(method.kept, sample)
+    wanted = _spread(len(dataset), _affordable(method.kept, extent))
+    gallery, coords, trained = _see(method.kept, dataset, wanted, device)
+    _, _, untrained = _see(fresh, dataset, wanted, device)
     shown = _choose(dataset, gallery)
     return Sight(
         part=part,
@@ -114,6 +113,7 @@ def look(folder: Path) -> Sight:
         trained=replace(trained, patches=trained.patches[list(shown)]),
         fresh=replace(untrained, patches=untrained.patches[list(shown)]),
         split=_ask(method, coords[: len(shown)], extent),
+        flop=flop_per_sample(method, sample, run.steps),
         method=method,
     )
 
@@ -135,8 +135,14 @@ def _before_training(run: Run) -> Any:
         return run.model.build().kept.eval()
 
 
-def _extent(backbone: Encoder, dataset: Dataset) -> tuple[int, int]:
-    sample = next(read.x for read in batches(dataset, range(len(dataset)), 1) if read.index)
+def _first(dataset: Dataset) -> Float[Tensor, "1 c h w"]:
+    for read in batches(dataset, range(len(dataset)), 1):
+        if read.index:
+            return read.x
+    raise ValueError(f"none of the {len(dataset)} held-out pictures can be read, so there is nothing to draw")
+
+
+def _extent(backbone: Encoder, sample: Float[Tensor, "1 c h w"]) -> tuple[int, int]:
     with evaluating(backbone), torch.inference_mode():
         extent = backbone(sample).extent
     if extent is None or len(extent) != 2:
@@ -144,6 +150,18 @@ def _extent(backbone: Encoder, dataset: Dataset) -> tuple[int, int]:
             f"the tokens of this backbone lie on {extent or 'no grid'}, so they cannot be drawn as pictures"
         )
     return extent[0], extent[1]
+
+
+def _affordable(backbone: nn.Module, extent: tuple[int, int]) -> int:
+    """Pictures for the gallery: fewer for a network that takes long."""
+    size = sum(parameter.numel() for parameter in backbone.parameters())
+    return min(GALLERY, max(LEAST_GALLERY, int(FLOP_BUDGET / (2 * size * math.prod(extent)))))
+
+
+def _spread(rows: int, wanted: int) -> list[int]:
+    """At most `wanted` of so many rows, evenly spread."""
+    count = min(rows, wanted)
+    return [place * rows // count for place in range(count)]
 
 
 def _see(
@@ -167,13 +185,12 @@ def _see(
 
 def _choose(dataset: Dataset, gallery: Sequence[int]) -> tuple[int, ...]:
     """Rows to draw in full: the first of each class, or spread evenly."""
-    count = min(SHOWN, len(gallery))
-    spread = tuple(place * len(gallery) // count for place in range(count))
+    spread = _spread(len(gallery), SHOWN)
     if dataset.labels is None:
-        return spread
+        return tuple(spread)
     labels = torch.as_tensor(dataset.labels)[list(gallery)].tolist()
     first = sorted({label: row for row, label in reversed(list(enumerate(labels)))}.values())
-    return tuple([*first, *(row for row in spread if row not in first)][:count])
+    return tuple([*first, *(row for row in spread if row not in first)][:SHOWN])
 
 
 def _ask(method: Any, coords: Float[Tensor, "k t p"], extent: tuple[int, int]) -> Split | None:

@@ -6,11 +6,11 @@ from jepakit.app.report.charts import Chart, Curve, draw
 from jepakit.app.report.layout import missing, section
 from jepakit.app.report.record import Record
 from jepakit.app.report.sight import Sight
-from jepakit.app.report.wording import escape, number, percent
+from jepakit.app.report.wording import escape, number, percent, tick
 from jepakit.probes.rank import rank_me, spectrum
 
-FAINTEST = 1e-8
-"""Shares of variance below this are drawn as this: rounding, not information."""
+FAINTEST = 1e-7
+"""Shares of variance below this are rounding, not information, and are not drawn."""
 
 METERS = {
     "lidar": (
@@ -58,7 +58,7 @@ def show_curves(record: Record, sight: Sight | None) -> str:
         return section(
             "training", "Training", "", missing("Nothing was logged yet", f"jepakit train --resume {record.folder}")
         )
-    curves = [_loss(record, sight), *_probes(record), *_metrics(record), *_schedules(record, sight), *_speed(record)]
+    curves = [_loss(record, sight), *_probes(record), *_schedules(record, sight), *_metrics(record), *_speed(record)]
     lede = "Move over a curve, or focus it and use the arrow keys, to read the same step in all of them."
     return section("training", "Training", lede, f'<div class="charts">{"".join(map(draw, curves))}</div>')
 
@@ -89,19 +89,30 @@ def _read(record: Record, name: str, title: str) -> Curve:
 def _spectrum(sight: Sight) -> Chart:
     """Eigenvalues as shares of their sum, so that two networks of different scale can be compared."""
     curves = []
+    ranks = [number(rank_me(seen.pooled)) for seen in (sight.trained, sight.fresh)]
     for name, seen, tone in (("trained", sight.trained, "trained"), ("before training", sight.fresh, "fresh")):
         values = spectrum(seen.pooled)
         shares = (values / values.sum().clamp(min=1e-30)).tolist()
-        curves.append(Curve(name, range(1, len(shares) + 1), [max(share, FAINTEST) for share in shares], tone))
+        visible = [share if share >= FAINTEST else None for share in shares]
+        curves.append(Curve(name, range(1, len(shares) + 1), visible, tone))
     explains = (
         "The variance of the features along each direction, as a share of the whole, largest first, on a log scale. "
         "A collapse is a cliff: a few directions, then nothing. "
-        f"{len(sight.gallery):,} pictures of {escape(sight.part)}; effective rank {number(rank_me(sight.trained.pooled))} "
-        f"trained, {number(rank_me(sight.fresh.pooled))} before."
+        f"{len(sight.gallery):,} pictures of {escape(sight.part)}: effective rank {ranks[0]} trained, {ranks[1]} "
+        "before."
     )
-    across = (1, max(len(curve.x) for curve in curves))
-    title = "Spectrum of the covariance"
-    return Chart(title, curves, explains, across, "direction", "spectrum", log=True, write=percent_or_less)
+    return Chart(
+        title="Spectrum of the covariance",
+        curves=curves,
+        explains=explains,
+        x_range=(1, max(len(curve.x) for curve in curves)),
+        x_name="direction",
+        sync="spectrum",
+        log=True,
+        latest=False,
+        write=small_percent,
+        mark=small_percent,
+    )
 
 
 def _loss(record: Record, sight: Sight | None) -> Chart:
@@ -110,26 +121,26 @@ def _loss(record: Record, sight: Sight | None) -> Chart:
     if len(terms) > 1:
         tones = ("fresh", "raw", "other")
         for place, term in enumerate(terms):
-            values = [line["terms"][term] if term in line["terms"] else None for line in record.log]
+            values = _pick(record, "terms", term)
             curves.append(_logged(record, term, values, tones[place % len(tones)]))
     if sight is not None and sight.fixed_answers:
         explains = "The answers are pixels, which do not move: a loss that falls is what to expect."
     else:
         explains = (
-            "A loss that rises is normal here: the answers come from the network itself and get harder to predict as they "
-            "get richer. A loss that sinks to nothing is the suspicious one. Read it together with the rank."
+            "A loss that rises is normal here: the answers come from the network itself and get harder to predict as "
+            "they get richer. A loss that sinks to nothing is the suspicious one. Read it together with the rank."
         )
     return Chart("Loss", curves, explains, (0, record.steps))
 
 
 def _probes(record: Record) -> list[Chart]:
-    names = sorted({name for line in record.online for name in line["probe"]})
     explains = "A quick probe on a few held-out samples while training: for its direction, not for its exact value."
     charts = []
-    for name in names:
+    for name in sorted({name for line in record.online for name in line["probe"]}):
         lines = [line for line in record.online if name in line["probe"]]
         curve = Curve(name, [line["step"] for line in lines], [line["probe"][name] for line in lines])
-        charts.append(Chart(f"Online probe: {name}", [curve], explains, (0, record.steps), write=percent))
+        title, span = f"Online probe: {name}", (0, record.steps)
+        charts.append(Chart(title, [curve], explains, span, write=percent, mark=whole_percent))
     return charts
 
 
@@ -137,7 +148,7 @@ def _metrics(record: Record) -> list[Chart]:
     explains = "Reported by the method itself; it is watched and not minimized."
     charts = []
     for name in record.log[-1]["metrics"]:
-        values = [line["metrics"][name] if name in line["metrics"] else None for line in record.log]
+        values = _pick(record, "metrics", name)
         charts.append(
             Chart(name.replace("_", " ").capitalize(), [_logged(record, name, values)], explains, (0, record.steps))
         )
@@ -176,14 +187,25 @@ def _speed(record: Record) -> list[Chart]:
             span,
             from_zero=True,
             write=percent,
+            mark=whole_percent,
         ),
     ]
+
+
+def _pick(record: Record, group: str, name: str) -> list[float | None]:
+    """One number of every logged step; a gap where a step did not report it."""
+    return [line[group][name] if name in line[group] else None for line in record.log]  # noqa: SIM401
 
 
 def _logged(record: Record, name: str, values: Sequence[float | None], tone: str = "trained") -> Curve:
     return Curve(name, [line["step"] for line in record.log], values, tone)
 
 
-def percent_or_less(share: float) -> str:
-    """A share that may be very small."""
-    return percent(share) if share >= 0.001 else f"{100 * share:.1g} %"
+def whole_percent(share: float) -> str:
+    """A share on an axis: 5 %, 2.5 %."""
+    return f"{tick(100 * share)} %"
+
+
+def small_percent(share: float) -> str:
+    """A share that may be very small: 12 %, 0.034 %."""
+    return f"{100 * share:.2g} %"

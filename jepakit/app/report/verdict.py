@@ -26,7 +26,12 @@ class Verdict:
 def judge(record: Record, sight: Sight | None) -> Verdict:
     """The verdict on a run, from its rank meters, its alarm and its probes."""
     state, headline = _collapse(record, sight)
-    more = [*_progress(record), *_before(record, sight), *_against_random_init(record.results)]
+    more = [
+        *_progress(record),
+        *_before(record, sight),
+        *_against(record.results, "fresh", "random init"),
+        *_against(record.results, "raw", "raw pixels"),
+    ]
     return Verdict(state, headline, tuple(more))
 
 
@@ -80,17 +85,17 @@ def _before(record: Record, sight: Sight | None) -> Iterable[str]:
     )
 
 
-def _against_random_init(results: Sequence[Result]) -> Iterable[str]:
-    """Which probes tell the trained backbone from random init; intervals that overlap tell nothing."""
+def _against(results: Sequence[Result], rival: Tone, name: str) -> Iterable[str]:
+    """Which probes tell the trained backbone from a baseline; intervals that overlap tell nothing."""
     found: dict[str, list[str]] = {"above": [], "below": [], "not told apart from": []}
     for trained in results:
-        rivals = [other for other in results if other.probe == trained.probe and tone(other.subject) == "fresh"]
+        rivals = [other for other in results if other.probe == trained.probe and tone(other.subject) == rival]
         if tone(trained.subject) != "trained" or not rivals:
             continue
         low, high = rivals[0].low, rivals[0].high
         word = "above" if trained.low > high else "below" if trained.high < low else "not told apart from"
         found[word].append(trained.probe)
-    parts = [f"{word} random init by {join(names)}" for word, names in found.items() if names]
+    parts = [f"{word} {name} by {join(names)}" for word, names in found.items() if names]
     if parts:
         sentence = "; ".join(parts)
         yield f"{sentence[0].upper()}{sentence[1:]}."
