@@ -12,7 +12,7 @@ from jepakit.config import Config
 from jepakit.contracts import Dataset
 from jepakit.probes.features import Encoder, Features, extract
 from jepakit.probes.result import Outcome, Result, conclude
-from jepakit.probes.splits import Labelled, Subset, balanced
+from jepakit.probes.splits import Labeled, Subset, balanced
 from jepakit.probes.subject import Subject, answers
 
 
@@ -70,7 +70,7 @@ class Knn(Config):
         found = classify(train.x, answers(train), test.x, self.k, self.temperature)
         return found == answers(test)
 
-    def online(self, backbone: Encoder, data: Labelled, device: torch.device) -> dict[str, float]:
+    def online(self, backbone: Encoder, data: Labeled, device: torch.device) -> dict[str, float]:
         """A reading while training: neighbors among some training samples, asked for some validation samples.
 
         Always the same samples, the same number of each class. Nothing is read where there are no labels.

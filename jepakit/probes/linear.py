@@ -1,7 +1,6 @@
 """The linear probe: one linear layer on frozen features, a whole grid of them trained at once, one of them reported."""
 
 import itertools
-from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -13,7 +12,7 @@ from torch import Generator, Tensor, nn
 from jepakit.config import Config
 from jepakit.probes.result import Outcome, Result, conclude
 from jepakit.probes.splits import minibatches
-from jepakit.probes.subject import Subject, Table, answers, standardizer
+from jepakit.probes.subject import Subject, Table, answers
 from jepakit.schedules import cosine
 
 
@@ -65,15 +64,15 @@ class Linear(Config):
     def measure(self, subject: Subject, seed: int) -> Result:
         """The test accuracy of the one head, of all views, rates and decays, that is best on the validation split."""
         started = perf_counter()
-        fitted = [(table, *self._fit(table, seed)) for table in subject.tables]
-        table, heads, rescale, score = max(fitted, key=lambda found: found[3].max().item())
-        best = int(score.argmax())
+        fitted = [self._fit(table.standardized(), seed) for table in subject.tables]
+        table, heads, scores = max(fitted, key=lambda found: found[2].max().item())
+        best = int(scores.argmax())
         rate, decay = self._grid()[best]
         outcome = Outcome(
-            correct=predict(heads, rescale(table.test.x))[:, best] == answers(table.test),
+            correct=predict(heads, table.test.x)[:, best] == answers(table.test),
             labels=len(table.train),
             labels_to_choose=len(table.validation),
-            chosen={"view": table.view, "rate": rate, "decay": decay, "validation": score.max().item()},
+            chosen={"view": table.view, "rate": rate, "decay": decay, "validation": scores.max().item()},
             chosen_on=subject.splits.chosen_on,
         )
         return conclude(self, subject, [outcome], [seed], started)
@@ -81,13 +80,13 @@ class Linear(Config):
     def _grid(self) -> list[tuple[float, float]]:
         return list(itertools.product(self.rates, self.decays))
 
-    def _fit(self, table: Table, seed: int) -> tuple[LinearHeads, Callable[[Tensor], Tensor], Float[Tensor, "h"]]:
-        """Trained heads, what to do to features before them, and the validation accuracy of each."""
-        rescale, (rates, decays) = standardizer(table.train.x), torch.tensor(self._grid()).unbind(dim=1)
+    def _fit(self, table: Table, seed: int) -> tuple[Table, LinearHeads, Float[Tensor, "h"]]:
+        """The standardized table, heads trained on it, and the validation accuracy of each."""
+        rates, decays = torch.tensor(self._grid()).unbind(dim=1)
         heads = LinearHeads(table.train.x.shape[1], table.classes, rates, decays)
-        train(heads, rescale(table.train.x), answers(table.train), self, torch.Generator().manual_seed(seed))
-        right = predict(heads, rescale(table.validation.x)) == answers(table.validation)[:, None]
-        return heads, rescale, right.double().mean(dim=0)
+        train(heads, table.train.x, answers(table.train), self, torch.Generator().manual_seed(seed))
+        right = predict(heads, table.validation.x) == answers(table.validation)[:, None]
+        return table, heads, right.double().mean(dim=0)
 
 
 def train(

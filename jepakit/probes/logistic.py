@@ -1,7 +1,7 @@
 """Logistic regression on frozen features: convex, so that nothing but its one strength has to be chosen."""
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from jepakit.config import Config
 from jepakit.probes.result import Outcome, Result, conclude
-from jepakit.probes.subject import Subject, Table, answers, standardizer
+from jepakit.probes.subject import Subject, Table, answers
 
 STRENGTHS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 PATIENCE = 2
@@ -89,10 +89,10 @@ class Logistic(Config):
     def measure(self, subject: Subject, seed: int) -> Result:
         """The test accuracy of the view and C that are best on validation. Nothing is random: `seed` is recorded."""
         started = perf_counter()
-        fitted = [(table, *self._fit(table)) for table in subject.tables]
-        table, regression, rescale, score = max(fitted, key=lambda found: found[3])
+        fitted = [self._fit(table.standardized()) for table in subject.tables]
+        table, regression, score = max(fitted, key=lambda found: found[2])
         outcome = Outcome(
-            correct=regression.predict(rescale(table.test.x)) == answers(table.test),
+            correct=regression.predict(table.test.x) == answers(table.test),
             labels=len(table.train),
             labels_to_choose=len(table.validation),
             chosen={
@@ -105,17 +105,16 @@ class Logistic(Config):
         )
         return conclude(self, subject, [outcome], [seed], started)
 
-    def _fit(self, table: Table) -> tuple[Regression, Callable[[Tensor], Tensor], float]:
-        """The regression that is best on validation, what to do to features before it, and its accuracy there."""
-        rescale = standardizer(table.train.x)
-        asked, wanted = rescale(table.validation.x), answers(table.validation)
+    def _fit(self, table: Table) -> tuple[Table, Regression, float]:
+        """The standardized table, the regression on it that is best on validation, and its accuracy there."""
         best, best_score, worse = None, -1.0, 0
-        for regression in regressions(rescale(table.train.x), answers(table.train), self.strengths, self.iterations):
-            score = (regression.predict(asked) == wanted).double().mean().item()
+        for regression in regressions(table.train.x, answers(table.train), self.strengths, self.iterations):
+            right = regression.predict(table.validation.x) == answers(table.validation)
+            score = right.double().mean().item()
             worse = worse + 1 if score < best_score else 0
             if score > best_score:
                 best, best_score = regression, score
             if worse == PATIENCE:
                 break
         assert best is not None, "a Config without strengths was refused"
-        return best, rescale, best_score
+        return table, best, best_score

@@ -15,8 +15,8 @@ SHARE_TO_CHOOSE = 0.1
 
 
 @runtime_checkable
-class Labelled(Protocol):
-    """A data Config: `split` gives one part of the labelled samples, as they are or as they are seen in training."""
+class Labeled(Protocol):
+    """A data Config: `split` gives one part of the labeled samples, as they are or as they are seen in training."""
 
     def split(self, part: Part, augmented: bool = False) -> Dataset | None: ...
 
@@ -63,7 +63,7 @@ class Splits:
     chosen_on: str
 
     @classmethod
-    def of(cls, data: Labelled) -> "Splits":
+    def of(cls, data: Labeled) -> "Splits":
         """The splits of a data Config; without a validation part, a tenth of every class of the training part.
 
         Raises ValueError if there are no labels or nothing to test on.
@@ -72,9 +72,11 @@ class Splits:
         validation, test = data.split("validation"), data.split("test")
         if train is None or augmented is None or test is None:
             raise ValueError(
-                "a probe needs labelled training and test samples, and this data has none; "
-                "put each class into a folder of its own, or name another labelled set with --data.root"
+                "a probe needs labeled training and test samples, and this data has none; "
+                "put each class into a folder of its own, or name another labeled set with --data.root"
             )
+        if len(torch.as_tensor(train.labels).unique()) < 2:
+            raise ValueError(f"a probe tells at least 2 classes apart, but all {len(train)} training ones are alike")
         if validation is not None:
             return cls(train, validation, test, augmented, "validation split")
         held = stratified(torch.as_tensor(train.labels), SHARE_TO_CHOOSE, torch.Generator().manual_seed(0)).sort()[0]

@@ -1,6 +1,5 @@
 """What is probed: a frozen backbone, or the raw pixels, on the three parts of a labelled data set."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -28,8 +27,10 @@ class Table:
 
     def standardized(self) -> "Table":
         """Every feature with mean 0 and deviation 1 on the training split; a constant feature becomes 0 everywhere."""
-        rescale = standardizer(self.train.x)
-        parts = [replace(part, x=rescale(part.x)) for part in (self.train, self.validation, self.test)]
+        mean, std = self.train.x.mean(dim=0), self.train.x.std(dim=0, correction=0)
+        tiny = torch.finfo(std.dtype).tiny
+        scale = torch.where(std > 1e-6 * mean.abs() + tiny, 1 / std.clamp(min=tiny), 0)
+        parts = [replace(part, x=(part.x - mean) * scale) for part in (self.train, self.validation, self.test)]
         return Table(self.view, *parts)
 
 
@@ -79,14 +80,6 @@ def last_levels(backbone: Encoder, dataset: Dataset, wanted: int) -> tuple[int, 
             continue
         return tuple(range(-count, 0))
     return (-1,)
-
-
-def standardizer(x: Tensor) -> Callable[[Tensor], Tensor]:
-    """What gives the rows of `x` mean 0 and deviation 1 in every feature, to be applied to other rows too."""
-    mean, std = x.mean(dim=0), x.std(dim=0, correction=0)
-    varies = std > 1e-6 * mean.abs() + torch.finfo(x.dtype).tiny
-    scale = torch.where(varies, 1 / std.clamp(min=torch.finfo(x.dtype).tiny), 0)
-    return lambda rows: (rows - mean) * scale
 
 
 def answers(features: Features) -> Tensor:

@@ -63,5 +63,5 @@ def test_online_reading_sees_a_balanced_part_of_train_and_validation_and_never_t
 
 
 def test_online_reading_says_nothing_without_labels():
-    unlabelled = Parts(Arrays(pictures(4).x), None, None)
-    assert Knn().online(Projection(), unlabelled, torch.device("cpu")) == {}
+    unlabeled = Parts(Arrays(pictures(4).x), None, None)
+    assert Knn().online(Projection(), unlabeled, torch.device("cpu")) == {}
