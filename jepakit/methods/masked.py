@@ -34,7 +34,9 @@ class MaskedJEPA(nn.Module):
         energies = self._energies(x, answers, split)
         metrics = {
             "context_share": torch.tensor(split.context.shape[1] / answers.values.shape[1]),
-            "gflops": torch.tensor(len(x) * self.flops(answers.values.shape[1], split) / 1e9, dtype=torch.float64),
+            "gflops": torch.tensor(
+                step.rows.total * self.flops(answers.values.shape[1], split) / 1e9, dtype=torch.float64
+            ),
         }
         return Losses({"prediction": energies.mean()}, metrics)
 

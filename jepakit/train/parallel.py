@@ -135,7 +135,7 @@ class Spread:
         prepare_blocks(method, run.checkpoint_activations, run.compile)
         self.run: nn.Module = method
         if place.mode == "ddp":
-            self.run = DistributedDataParallel(method, broadcast_buffers=False, gradient_as_bucket_view=True)
+            self.run = DistributedDataParallel(method, gradient_as_bucket_view=True)
         if place.mode == "fsdp":
             shard(method, place)
 

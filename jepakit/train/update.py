@@ -57,7 +57,8 @@ class Update:
             self.state.skipped += 1
         else:
             if run.clip is not None:
-                metrics["gradient_norm"] = optimize.clip(self.optimizer, run.clip) / place.ranks
+                # Shares of the ranks are summed when they are logged.
+                metrics["gradient_norm"] = optimize.clip(self.optimizer, run.clip).double() / place.ranks
             self.optimizer.step()
             self.spread.rule.after_step(moment)
         self.optimizer.zero_grad(set_to_none=True)
@@ -95,7 +96,7 @@ def is_spike(loss: float, recent: list[float], deviations: float) -> bool:
 def add_share(sums: dict[str, Tensor], values: Mapping[str, Tensor], rows: Rows) -> None:
     """Adds the share of some rows in the means over the global batch."""
     for name, value in values.items():
-        share = value.detach().float() * (rows.count / rows.total)
+        share = value.detach().double() * (rows.count / rows.total)
         sums[name] = sums[name] + share if name in sums else share
 
 

@@ -18,4 +18,4 @@ def test_shares_add_up_to_the_mean_over_the_batch():
     for first, count in ((0, 3), (3, 5), (8, 2)):
         part = values[first : first + count].mean()
         add_share(sums, {"loss": part}, Rows(first, count, 10))
-    torch.testing.assert_close(sums["loss"], values.mean())
+    torch.testing.assert_close(sums["loss"], values.double().mean())

@@ -1,0 +1,99 @@
+"""One of several processes that train the same runs together: python two_ranks.py SCENARIOS.json.
+
+Started by test_parallel.py, with the environment that torchrun gives. Also holds what both sides build.
+"""
+
+import json
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from jepakit.config import Config
+from jepakit.contracts import BrokenSample
+from jepakit.family import ijepa
+from jepakit.train.fit import fit
+from jepakit.train.run import Run
+from jepakit.train.stops import Stopped
+
+
+@dataclass(frozen=True, kw_only=True)
+class AsIs(Config):
+    """No transform."""
+
+
+class Noise:
+    """Pictures of noise, of which some cannot be read."""
+
+    labels = None
+    classes = None
+
+    def __init__(self, broken: tuple[int, ...], wide: bool) -> None:
+        pictures = torch.randn(40, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+        self.pictures, self.broken = pictures.double() if wide else pictures, broken
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def get(self, index: int, epoch: int, seed: int) -> dict[str, Tensor]:
+        if index in self.broken:
+            raise BrokenSample(f"{self.name(index)} is torn")
+        return {"x": self.pictures[index] * (1 + 0.01 * epoch)}
+
+    def order(self, epoch: int, seed: int) -> Tensor:
+        return torch.randperm(len(self), generator=torch.Generator().manual_seed(seed * 7919 + epoch))
+
+    def name(self, index: int) -> str:
+        return f"picture {index}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoiseData(Config):
+    """The data of the tests of parallel runs."""
+
+    broken: tuple[int, ...] = ()
+    wide: bool = False
+    transform: AsIs = field(default_factory=AsIs)
+
+    def build(self) -> Noise:
+        return Noise(self.broken, self.wide)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wide(Config):
+    """A model in float64, in which the order of a sum hardly matters."""
+
+    inner: ijepa.IJEPA = ijepa.TINY
+
+    def build(self) -> nn.Module:
+        return self.inner.build().double()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Width(Config):
+    """An online probe that calls the backbone."""
+
+    every: int = 3
+
+    def online(self, backbone: nn.Module, data: NoiseData, device: torch.device) -> dict[str, float]:
+        with torch.no_grad():
+            return {"sum": float(backbone(data.build().pictures[:4]).pooled().square().sum())}
+
+
+def main(path: Path) -> None:
+    """Trains every scenario {"run", "out", "resume"}; a run that stops leaves its sentence in OUT.RANK.CODE.txt."""
+    torch.distributed.init_process_group("gloo")
+    for scenario in json.loads(path.read_text()):
+        run = Run.from_json(scenario["run"], trusted=True)
+        out = Path(scenario["out"])
+        try:
+            fit(run, out, scenario["resume"])
+        except Stopped as stopped:
+            out.with_suffix(f".{torch.distributed.get_rank()}.{stopped.code}.txt").write_text(str(stopped))
+    torch.distributed.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
