@@ -20,6 +20,7 @@ from jepakit.schedules import linear
 from jepakit.weights.ijepa import EncoderSizes, PredictorSizes
 
 Range = tuple[float, float]
+MOST_WIDE, MOST_DEEP = 65_536, 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +61,7 @@ class IJEPA(Config):
 
     def build(self) -> MaskedJEPA:
         """The method: backbone, predictor, masks and target. Raises ValueError for sizes that do not fit."""
+        self._require_sizes()
         backbone = self._backbone()
         predictor = self._predictor(backbone)
         return MaskedJEPA(backbone, self._masker(), predictor, self._target(backbone), smooth_l1)
@@ -68,6 +70,19 @@ class IJEPA(Config):
     def extent(self) -> tuple[int, int]:
         """Rows and columns of patches."""
         return self.image[0] // self.patch, self.image[1] // self.patch
+
+    def _require_sizes(self) -> None:
+        """So that a wrong number, or a file of a stranger, gives a sentence instead of a network without end."""
+        rows, columns = (side // max(self.patch, 1) for side in self.image)
+        widths = {"patch": self.patch, "channels": self.channels, "dim": self.dim, "heads": self.heads,
+                  "mlp_ratio * dim": round(self.mlp_ratio * self.dim), "predictor_dim": self.predictor_dim,
+                  "predictor_heads": self.predictor_heads or self.heads, "rows of patches": rows,
+                  "columns of patches": columns}  # fmt: skip
+        depths = {"depth": self.depth, "predictor_depth": self.predictor_depth}
+        for most, sizes in ((MOST_WIDE, widths), (MOST_DEEP, depths)):
+            for name, size in sizes.items():
+                if not 1 <= size <= most:
+                    raise ValueError(f"{name} should be from 1 to {most}, got {size}")
 
     def _backbone(self) -> Backbone:
         position = SinCos(self.dim, self.extent) if self.positions == "sin_cos" else Table(self.dim, self.extent)

@@ -45,7 +45,12 @@ def read_folder(path: Path, name: str) -> Weights:
     kept = {key: tensor for key, tensor in theirs.items() if key not in extras}
     encoder = read_encoder(kept, str(path), _extent(described, path))
     _compare(described, encoder, path)
-    heads, eps = int(described["num_attention_heads"]), float(described["layer_norm_eps"])
+    heads, eps = described["num_attention_heads"], described["layer_norm_eps"]
+    if type(heads) is not int or not isinstance(eps, float) or heads < 1 or not 0 < eps < 1:
+        raise ValueError(
+            f"{path}/{CONFIG} has num_attention_heads {heads!r} and layer_norm_eps {eps!r}; a whole number above 0 and "
+            "one between 0 and 1 were expected"
+        )
     model = from_official(encoder.sizes, None, encoder.extent, heads, encoder.positions, eps)
     notes = [f"{path}: left out: {listed(extras)}", encoder.note] if extras else [encoder.note]
     if (path / PROCESSOR).is_file():

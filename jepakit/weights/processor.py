@@ -44,22 +44,28 @@ def write_processor(transform: ImageTransform) -> dict[str, Any]:
 
 def read_processor(data: Mapping[str, Any], where: str) -> ImageTransform:
     """The transform that a processor file describes. Raises ValueError for one that we cannot do exactly."""
-    mean, std = data.get("image_mean"), data.get("image_std")
-    if not (_on(data, "do_resize") and _on(data, "do_rescale") and _on(data, "do_normalize")) or not mean or not std:
-        raise ValueError(f"{where} should resize, rescale and normalize; a transform of jepakit does all three")
-    if abs(data.get("rescale_factor", _SCALE) - _SCALE) > 1e-9:
-        raise ValueError(f"{where} rescales by {data['rescale_factor']}, not by 1/255")
-    if data.get("resample", 2) not in _RESAMPLE:
-        raise ValueError(f"{where} resizes with filter {data['resample']}; bilinear (2) and bicubic (3) are known")
-    if len(mean) != 3 or len(std) != 3:
-        raise ValueError(f"{where} normalizes {len(mean)} channels; colors have 3")
-    how = _resizing(data, where)
+    for switch in ("do_resize", "do_rescale", "do_normalize"):
+        if data.get(switch, True) is not True:
+            raise ValueError(f"{where} turns {switch} off; a transform of jepakit resizes, rescales and normalizes")
+    scale, resample = data.get("rescale_factor", _SCALE), data.get("resample", 2)
+    if not isinstance(scale, float) or abs(scale - _SCALE) > 1e-9:
+        raise ValueError(f"{where} rescales by {scale}, not by 1/255")
+    if not isinstance(resample, int) or resample not in _RESAMPLE:
+        raise ValueError(f"{where} resizes with filter {resample}; bilinear (2) and bicubic (3) are known")
     return ImageTransform(
-        **how,
-        mean=tuple(map(float, mean)),
-        std=tuple(map(float, std)),
-        interpolation=_RESAMPLE[data.get("resample", 2)],
+        **_resizing(data, where),
+        mean=_colors(data, "image_mean", where),
+        std=_colors(data, "image_std", where),
+        interpolation=_RESAMPLE[resample],
     )
+
+
+def _colors(data: Mapping[str, Any], key: str, where: str) -> tuple[float, float, float]:
+    match data.get(key):
+        case [int() | float() as red, int() | float() as green, int() | float() as blue]:
+            return float(red), float(green), float(blue)
+        case other:
+            raise ValueError(f"{where} should have {key} as three numbers, one a color, not {other!r}")
 
 
 def _resizing(data: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -72,13 +78,11 @@ def _resizing(data: Mapping[str, Any], where: str) -> dict[str, Any]:
     match size, crop:
         case {"height": int(height), "width": int(width)}, _ if height == width and not cropped:
             return {"size": height, "resize": "squash"}
-        case {"shortest_edge": int(edge)}, {"height": int(height), "width": int(width)} if height == width and cropped:
+        case {"shortest_edge": int(edge)}, {"height": int(height), "width": int(width)} if (
+            height == width and cropped and edge
+        ):
             return {"size": height, "resize": "shorter_side", "crop_share": height / edge}
     raise ValueError(
         f"{where} resizes to {size} with crop {crop if cropped else None}; known are a square size without a crop, and "
         "a shortest edge with a square crop"
     )
-
-
-def _on(data: Mapping[str, Any], switch: str) -> bool:
-    return bool(data.get(switch, True))

@@ -30,14 +30,14 @@ def test_older_files_give_one_number_for_a_size() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"do_normalize": False}, "should resize, rescale and normalize"),
-        ({"image_mean": None}, "should resize, rescale and normalize"),
+        ({"do_normalize": False}, "turns do_normalize off"),
+        ({"image_mean": None}, "image_mean as three numbers"),
         ({"rescale_factor": 1 / 127.5}, "not by 1/255"),
         ({"resample": 1}, "filter 1"),
         ({"size": {"height": 32, "width": 64}}, "a square size"),
         ({"size": {"shortest_edge": 32}}, "a square size"),
         ({"do_center_crop": True, "crop_size": {"height": 8, "width": 8}}, "a square size"),
-        ({"image_mean": [0.5], "image_std": [0.5]}, "1 channels"),
+        ({"image_mean": [0.5], "image_std": [0.5]}, "image_mean as three numbers"),
     ],
 )
 def test_what_cannot_be_done_exactly_is_refused(change: dict[str, object], words: str) -> None:
