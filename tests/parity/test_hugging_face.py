@@ -14,7 +14,8 @@ from transformers import AutoImageProcessor, AutoModel, IJepaConfig, IJepaForIma
 from jepakit.data.transforms import IMAGENET_MEAN, IMAGENET_STD, ImageTransform
 from jepakit.family.ijepa import IJEPA, TINY
 from jepakit.pretrained import export, load, save_backbone
-from jepakit.pretrained.positions import table_of
+from jepakit.pretrained.positions import VECTORS, table_of
+from jepakit.weights.ijepa import encoder_map
 
 TOLERANCE = 1e-5
 SIZES = {"hidden_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 128}
@@ -120,6 +121,16 @@ def make_source(folder: Path, model: IJEPA, transform: ImageTransform) -> torch.
     add_noise(backbone, 3)
     save_backbone(backbone, model, folder, transform)
     return backbone.eval()
+
+
+def test_our_weights_fit_a_live_model_of_transformers(tmp_path: Path) -> None:
+    backbone = make_source(tmp_path / "ours", replace(TINY, depth=3, mlp_ratio=128 / 48), SQUASH)
+    state = backbone.state_dict() | {VECTORS: table_of(backbone.position)}
+    reference = IJepaModel(CONFIG).eval()
+    reference.load_state_dict(encoder_map("hf_memory", 3, 8).write(state), strict=True)
+    x = picture(32, 32)
+    with torch.no_grad():
+        assert (backbone(x).values - states(reference, x)).abs().max() < TOLERANCE
 
 
 SQUASH = ImageTransform(size=32, resize="squash")
