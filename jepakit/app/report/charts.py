@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from jepakit.app.report.wording import escape, number, tick
+from jepakit.app.report.wording import Number, escape, number, tick
 
 MOST_POINTS = 400
 """Points of a drawn line: more than a chart has pixels make the file large and the line no clearer."""
@@ -20,8 +20,8 @@ class Curve:
     """A line of a chart; `tone` is one of the page's colors. A gap is a value of None."""
 
     name: str
-    x: Sequence[float]
-    y: Sequence[float | None]
+    x: Sequence[Number]
+    y: Sequence[Number | None]
     tone: str = "trained"
     dashed: bool = False
 
@@ -38,32 +38,32 @@ class Chart:
     title: str
     curves: Sequence[Curve]
     explains: str
-    x_range: tuple[float, float]
+    x_range: tuple[Number, Number]
     x_name: str = "step"
     sync: str = "step"
     from_zero: bool = False
     log: bool = False
     latest: bool = True
-    write: Callable[[float], str] = number
-    mark: Callable[[float], str] = tick
+    write: Callable[[Number], str] = number
+    mark: Callable[[Number], str] = tick
 
 
 @dataclass(frozen=True)
 class Axis:
     """Values -> heights between 0 and 1."""
 
-    low: float
-    high: float
+    low: Number
+    high: Number
     log: bool
 
-    def place(self, value: float) -> float:
+    def place(self, value: Number) -> float:
         """Where a value lies; below the axis counts as its foot."""
         if self.log:
             value, low, high = math.log10(max(value, self.low)), math.log10(self.low), math.log10(self.high)
             return (value - low) / (high - low)
         return (value - self.low) / (self.high - self.low)
 
-    def ticks(self) -> list[float]:
+    def ticks(self) -> list[Number]:
         """Three to five round values; decades on a logarithmic axis."""
         if not self.log:
             return round_values(self.low, self.high)
@@ -105,7 +105,7 @@ def thin(curve: Curve) -> Curve:
     return Curve(curve.name, [*x, curve.x[-1]], [*y, curve.y[-1]], curve.tone, curve.dashed)
 
 
-def round_values(low: float, high: float) -> list[float]:
+def round_values(low: Number, high: Number) -> list[Number]:
     """Multiples of 1, 2 or 5 times a power of ten, three to six of them between `low` and `high`."""
     rough = (high - low) / 5
     power = 10 ** math.floor(math.log10(rough))
@@ -140,15 +140,15 @@ def _path(curve: Curve, across: Axis, up: Axis) -> str:
     return f'<path class="line {curve.tone}{dashed}{single}" d="{"".join(parts)}{"h0" if single else ""}"/>'
 
 
-def _down(share: float) -> str:
+def _down(share: Number) -> str:
     return f"{(1 - share) * SIZE:.0f}"
 
 
-def _mark_y(value: float, place: float, chart: Chart) -> str:
+def _mark_y(value: Number, place: Number, chart: Chart) -> str:
     return f'<span class="y" style="bottom:{100 * place:.1f}%">{escape(chart.mark(value))}</span>'
 
 
-def _mark_x(value: float, place: float) -> str:
+def _mark_x(value: Number, place: Number) -> str:
     edge = " first" if place < 0.04 else " last" if place > 0.94 else ""
     return f'<span class="x{edge}" style="left:{100 * place:.1f}%">{tick(value)}</span>'
 

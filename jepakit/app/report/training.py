@@ -6,7 +6,7 @@ from jepakit.app.report.charts import Chart, Curve, draw
 from jepakit.app.report.layout import missing, section
 from jepakit.app.report.record import Record
 from jepakit.app.report.sight import Sight
-from jepakit.app.report.wording import escape, number, percent, tick
+from jepakit.app.report.wording import Number, escape, number, percent, tick
 from jepakit.probes.rank import rank_me, spectrum
 
 FAINTEST = 1e-7
@@ -192,20 +192,20 @@ def _speed(record: Record) -> list[Chart]:
     ]
 
 
-def _pick(record: Record, group: str, name: str) -> list[float | None]:
+def _pick(record: Record, group: str, name: str) -> list[Number | None]:
     """One number of every logged step; a gap where a step did not report it."""
     return [line[group][name] if name in line[group] else None for line in record.log]  # noqa: SIM401
 
 
-def _logged(record: Record, name: str, values: Sequence[float | None], tone: str = "trained") -> Curve:
+def _logged(record: Record, name: str, values: Sequence[Number | None], tone: str = "trained") -> Curve:
     return Curve(name, [line["step"] for line in record.log], values, tone)
 
 
-def whole_percent(share: float) -> str:
+def whole_percent(share: Number) -> str:
     """A share on an axis: 5 %, 2.5 %."""
     return f"{tick(100 * share)} %"
 
 
-def small_percent(share: float) -> str:
+def small_percent(share: Number) -> str:
     """A share that may be very small: 12 %, 0.034 %."""
     return f"{100 * share:.2g} %"

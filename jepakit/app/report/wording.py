@@ -3,6 +3,8 @@
 import html
 import math
 
+Number = int | float
+
 _PREFIXES = ((1e21, "Z"), (1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
@@ -11,7 +13,7 @@ def escape(value: object) -> str:
     return html.escape(str(value))
 
 
-def number(value: float) -> str:
+def number(value: Number) -> str:
     """Three digits that matter: 0.0123, 4.57, 346, 12,300, 1e-06."""
     if value == 0 or not math.isfinite(value):
         return "0" if value == 0 else str(value)
@@ -23,17 +25,17 @@ def number(value: float) -> str:
     return f"{value:.{max(2 - size, 0)}f}"
 
 
-def tick(value: float) -> str:
+def tick(value: Number) -> str:
     """A number on an axis, as short as it can be."""
     return f"{value:,.0f}" if abs(value) >= 1000 and value == round(value) else f"{value:.4g}"
 
 
-def percent(share: float) -> str:
+def percent(share: Number) -> str:
     """A share with one digit: 84.3 %."""
     return f"{100 * share:.1f} %"
 
 
-def duration(seconds: float) -> str:
+def duration(seconds: Number) -> str:
     """Seconds, minutes or hours, whichever is easiest to read."""
     if seconds < 1:
         return f"{1000 * seconds:.0f} ms"
@@ -42,7 +44,7 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
-def scaled(value: float, unit: str) -> str:
+def scaled(value: Number, unit: str) -> str:
     """A large number with a prefix: 3.2 TFLOP."""
     for size, prefix in _PREFIXES:
         if value >= size:

@@ -1,0 +1,66 @@
+"""What is looked at is what the report says: held out, the same before training as the run began with."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from jepakit.app.report.sight import look
+from jepakit.pretrained import load_method
+from jepakit.train.log import read_run
+
+
+@pytest.fixture(scope="module")
+def sight(finished_run):
+    return look(finished_run)
+
+
+def test_the_gallery_is_held_out_and_the_shown_pictures_are_of_different_classes(sight):
+    assert sight.part == "the test split"
+    assert len(set(sight.gallery)) == len(sight.gallery) == len(sight.labels)
+    shown = sight.labels[list(sight.shown)].tolist()
+    assert len(set(shown)) == len(shown) == 8
+
+
+def test_features_are_those_of_the_kept_backbone(sight, finished_run):
+    backbone = load_method(finished_run).kept.eval()
+    x = torch.stack([sight.dataset.get(sight.gallery[row], 0, 0)["x"] for row in sight.shown])
+    with torch.inference_mode():
+        tokens = backbone(x)
+    assert torch.allclose(tokens.values, sight.trained.patches, atol=1e-5)
+    assert torch.allclose(tokens.pooled(), sight.trained.pooled[list(sight.shown)], atol=1e-5)
+
+
+def test_the_fresh_network_is_the_one_the_run_began_with(sight, finished_run):
+    run = read_run(finished_run)
+    torch.manual_seed(run.seed)
+    x = sight.dataset.get(sight.gallery[0], 0, 0)["x"].unsqueeze(0)
+    with torch.inference_mode():
+        expected = run.model.build().kept.eval()(x).pooled()
+    assert torch.allclose(expected, sight.fresh.pooled[:1], atol=1e-5)
+    assert not torch.allclose(sight.trained.pooled, sight.fresh.pooled, atol=1e-3)
+
+
+def test_looking_does_not_move_the_random_state(finished_run):
+    before = torch.get_rng_state()
+    look(finished_run)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_a_picture_is_given_back_as_it_was_stored(sight):
+    source = sight.dataset.get(sight.gallery[3], 0, 0)["x"]
+    again = sight.transform.normalize(sight.picture(3).permute(2, 0, 1))
+    assert torch.allclose(source, again, atol=1e-6)
+
+
+def test_masks_are_those_of_the_method(sight):
+    assert sight.split is not None
+    assert sight.split.targets.shape[:2] == (8, 4)
+    for context, targets in zip(sight.split.context, sight.split.targets.flatten(1), strict=True):
+        assert not set(context.tolist()) & set(targets.tolist())
+
+
+def test_a_method_without_a_masker_has_no_masks(sight):
+    from jepakit.app.report.seeing import show_masks
+
+    assert "draws no masks" in show_masks(replace(sight, split=None))
