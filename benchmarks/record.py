@@ -54,17 +54,21 @@ def control_holds(control: Mapping[str, float]) -> bool:
 
 def record(name: str, payload: Mapping[str, Any]) -> Path:
     """Writes `payload`, with the command, git revision, machine and date, to results/benchmarks/NAME.json."""
-    body = {
-        **payload,
-        "command": _command(),
-        "git": _revision(),
-        "machine": machine(),
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
+    body = {**payload, **origin(_command())}
     path = ROOT / "results" / "benchmarks" / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(body, indent=2) + "\n")
     return path
+
+
+def origin(command: str) -> dict[str, Any]:
+    """Where a figure comes from: the command that gives it again, the code, the machine and the day."""
+    return {
+        "command": command,
+        "git": _revision(),
+        "machine": machine(),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
 
 
 def machine() -> dict[str, Any]:

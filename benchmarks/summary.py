@@ -21,7 +21,8 @@ ORIGIN = ("command", "git", "machine")
 
 def main() -> None:
     """Writes results/summary.json and says what it holds."""
-    claims = {**benchmark_claims(RESULTS / "benchmarks"), **learning_claims(RESULTS / "learning")}
+    learning = RESULTS / "learning"
+    claims = {**benchmark_claims(RESULTS / "benchmarks"), **learning_claims(learning), **alarm_claims(learning)}
     path = RESULTS / "summary.json"
     path.write_text(json.dumps(dict(sorted(claims.items())), indent=1) + "\n")
     print(f"{len(claims)} claims: {path.relative_to(ROOT)}")
@@ -45,6 +46,32 @@ def learning_claims(folder: Path) -> dict[str, dict[str, Any]]:
         for name, value in raw["claims"].items():
             rows[name].append({**raw, "value": value})
     return {name: over_seeds(found) for name, found in rows.items()}
+
+
+def alarm_claims(folder: Path) -> dict[str, dict[str, Any]]:
+    """How often the collapse alarm rang in a run that is meant to be healthy, and kept silent in one that is not."""
+    trained = [raw for path in sorted(folder.glob("*.json")) if "collapsed" in (raw := json.loads(path.read_text()))]
+    doomed = [raw for raw in trained if "effective rank" in raw["unit"]]
+    healthy = [raw for raw in trained if raw not in doomed]
+    wrong = {
+        "collapse.false_alarms": [raw["collapsed"] is not None for raw in healthy],
+        "collapse.misses": [raw["collapsed"] is None for raw in doomed],
+    }
+    return {name: share(found, trained[-1]) for name, found in wrong.items() if found}
+
+
+def share(found: list[bool], last: dict[str, Any]) -> dict[str, Any]:
+    """A share of runs with its Wilson interval."""
+    bounds = stats.binomtest(sum(found), len(found)).proportion_ci(method="wilson")
+    return {
+        "value": sum(found) / len(found),
+        "low": float(bounds.low),
+        "high": float(bounds.high),
+        "n": len(found),
+        "seeds": [],
+        "unit": "share of runs",
+        **{key: last[key] for key in ORIGIN},
+    }
 
 
 def over_seeds(rows: list[dict[str, Any]]) -> dict[str, Any]:

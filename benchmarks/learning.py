@@ -1,0 +1,217 @@
+"""What is learnt, on real pictures: every cell its own resumable command that writes its raw JSON when it ends.
+
+`python -m benchmarks.learning` runs what is missing, `--list` says what that is, and names (or beginnings of names)
+choose: `python -m benchmarks.learning fashion.ijepa`. Raw files go to results/learning/, runs to runs/learning/.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.record import ROOT, origin
+from jepakit.probes.finetune import FineTune
+from jepakit.probes.knn import Knn
+from jepakit.probes.linear import Linear
+from jepakit.probes.lowshot import LowShot, PerClass, Share
+from jepakit.probes.result import Probe, Result
+from jepakit.probes.splits import Splits
+from jepakit.probes.subject import Subject
+from jepakit.recipes import images
+from jepakit.train.fit import fit
+from jepakit.train.run import Keep, Run
+from jepakit.train.stops import Collapsed
+
+SEEDS = (0, 1, 2)
+PROBES: dict[str, Probe] = {
+    "linear": Linear(),
+    "knn": Knn(),
+    "lowshot12": LowShot(amount=PerClass(labels=12)),
+    "lowshot1": LowShot(amount=Share(share=0.01)),
+}
+SUPERVISED: dict[str, Probe] = {
+    "full": FineTune(rates=(3e-4, 1e-3, 3e-3), steps=2_000),
+    "lowshot1": FineTune(amount=Share(share=0.01), rates=(3e-4, 1e-3, 3e-3), steps=300),
+}
+"""Three rates are tried for the baseline, on validation data."""
+ABLATION_STEPS = 1_500
+COLOR_STEPS = 4_000
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One measurement with one seed: what to do, and under which claims its figures go."""
+
+    name: str
+    seed: int
+    measure: Callable[["Cell"], dict[str, Any]]
+    run: Run
+    claims: dict[str, str]
+    """Claim -> the figure of the measurement that it takes."""
+
+
+def cells() -> dict[str, Cell]:
+    """Every cell there is, by name, in the order in which they are run."""
+    found: list[Cell] = []
+    for seed in SEEDS:
+        found += headline("fashion", images.fashion(), seed)
+        found += headline("emoji", on(images.ijepa_tiny(), "packaged:emoji"), seed)
+        found += headline("openclipart", on(images.ijepa_tiny(), "packaged:openclipart"), seed)
+        found += [ablation(name, run, seed) for name, run in ablations().items()]
+    return {cell.name: cell for cell in found}
+
+
+def on(run: Run, root: str) -> Run:
+    """A shorter run on other pictures: these sets have few thousand of them."""
+    return replace(run, data=replace(run.data, root=root), steps=COLOR_STEPS)
+
+
+def headline(data: str, run: Run, seed: int) -> list[Cell]:
+    """I-JEPA and its baselines: random init, raw pixels, and the same network trained with labels."""
+    run = replace(run, seed=seed)
+    probes = {name: name for name in PROBES}
+
+    def cell(subject: str, measure: Callable[[Cell], dict[str, Any]], figures: dict[str, str]) -> Cell:
+        claims = {f"{data}.{subject}.{claim}": figure for claim, figure in figures.items()}
+        return Cell(f"{data}.{subject}.seed{seed}", seed, measure, run, claims)
+
+    found = [
+        cell("ijepa", pretrained, probes),
+        cell("random_init", untrained, probes),
+        cell("supervised", supervised, {"full": "full", "lowshot1": "lowshot1"}),
+    ]
+    return [*found, cell("raw", raw_pixels, probes)] if seed == SEEDS[0] else found
+
+
+def ablations() -> dict[str, Run]:
+    """One thing changed at a time on Fashion-MNIST, each with the same short budget."""
+    base = replace(images.fashion(), steps=ABLATION_STEPS, probes=(), keep=Keep(every=100))
+
+    def model(**changes: Any) -> Run:
+        return replace(base, model=replace(base.model, **changes))
+
+    return {
+        "ablation.masks.multiblock": base,
+        "ablation.masks.single": model(blocks=1, block_scale=(0.5, 0.6)),
+        "ablation.masks.random": model(masks="random", random_keep=0.4),
+        "ablation.context.scale": model(context_scale=(0.4, 0.6)),
+        "ablation.context.overlap_kept": model(remove_targets=False),
+        "ablation.targets.scale": model(block_scale=(0.05, 0.1)),
+        "ablation.targets.count": model(blocks=2),
+        "ablation.targets.pixels": model(target="pixels"),
+        "ablation.crop.none": replace(base, data=replace(base.data, augment=None)),
+        "collapse.no_stopgrad": model(target="shared"),
+    }
+
+
+def ablation(name: str, run: Run, seed: int) -> Cell:
+    """A short run under one claim: linear accuracy, or the rank it ends with where it is meant to collapse."""
+    claims = {f"{name}.rank": "rank"} if name.startswith("collapse") else {name: "linear", f"{name}.knn": "knn"}
+    return Cell(f"{name}.seed{seed}", seed, pretrained, replace(run, seed=seed), claims)
+
+
+def pretrained(cell: Cell) -> dict[str, Any]:
+    """Trains, or goes on training, and probes what is kept. A collapse is a finding, not an error."""
+    out = ROOT / "runs" / "learning" / cell.name
+    started, collapsed = time.perf_counter(), None
+    try:
+        backbone = fit(cell.run, out, resume=(out / "run.json").exists()).kept
+    except Collapsed as stop:
+        from jepakit.pretrained import load
+
+        collapsed, backbone = str(stop), load(str(out))
+    seconds = time.perf_counter() - started
+    backbone.transform = cell.run.data.transform
+    log = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    readings = [line["watch"] | {"step": line["step"]} for line in log if "watch" in line]
+    steps = [line for line in log if "loss" in line]
+    gflops = sum(line["metrics"]["gflops"] for line in steps) / len(steps) * steps[-1]["step"]
+    return {
+        **probed("ijepa", backbone, cell),
+        "rank": readings[-1]["rank_me"],
+        "readings": readings,
+        "collapsed": collapsed,
+        "flops": gflops * 1e9,
+        "train_seconds": seconds,
+        "images_per_second": [line["images_per_second"] for line in steps][-1],
+    }
+
+
+def untrained(cell: Cell) -> dict[str, Any]:
+    """The same network with the weights that training would have begun with."""
+    return {**probed("random init", random_backbone(cell), cell), "flops": 0}
+
+
+def raw_pixels(cell: Cell) -> dict[str, Any]:
+    """No network at all."""
+    return {**probed("raw pixels", None, cell), "flops": 0}
+
+
+def supervised(cell: Cell) -> dict[str, Any]:
+    """The same network trained from scratch, with all labels and with 1 % of them, rate chosen on validation data."""
+    subject = Subject("supervised", random_backbone(cell), Splits.of(cell.run.data))
+    rows = {name: probe.measure(subject, cell.seed) for name, probe in SUPERVISED.items()}
+    return {**figures(rows), "flops": None}
+
+
+def random_backbone(cell: Cell) -> Any:
+    torch.manual_seed(cell.seed)
+    backbone = cell.run.model.build().kept
+    backbone.transform = cell.run.data.transform
+    return backbone
+
+
+def probed(name: str, backbone: Any, cell: Cell) -> dict[str, Any]:
+    """The probes whose figures the cell claims, on one subject."""
+    subject = Subject(name, backbone, Splits.of(cell.run.data))
+    wanted = set(cell.claims.values()) & PROBES.keys()
+    return figures({name: PROBES[name].measure(subject, cell.seed) for name in PROBES if name in wanted})
+
+
+def figures(rows: dict[str, Result]) -> dict[str, Any]:
+    """Accuracies by the name that claims use, and the whole results."""
+    return {**{name: row.value for name, row in rows.items()}, "rows": [row.to_json() for row in rows.values()]}
+
+
+def write(cell: Cell, found: dict[str, Any]) -> None:
+    """The raw file of a cell."""
+    body = {
+        "claims": {claim: found[figure] for claim, figure in cell.claims.items()},
+        "seed": cell.seed,
+        "unit": "accuracy" if "rank" not in cell.claims.values() else "effective rank",
+        **found,
+        "run": cell.run.to_json(),
+        **origin(f"python -m benchmarks.learning {cell.name}"),
+    }
+    path_of(cell).parent.mkdir(parents=True, exist_ok=True)
+    path_of(cell).write_text(json.dumps(body, indent=1) + "\n")
+
+
+def path_of(cell: Cell) -> Path:
+    return ROOT / "results" / "learning" / f"{cell.name}.json"
+
+
+def main() -> None:
+    """Runs the cells that were asked for and are missing."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", help="names of cells, or how they begin; all if none is given")
+    parser.add_argument("--list", action="store_true", help="say what there is and what is missing, and run nothing")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    asked = parser.parse_args()
+    torch.set_num_threads(asked.threads)
+    chosen = [cell for name, cell in cells().items() if not asked.names or name.startswith(tuple(asked.names))]
+    for cell in chosen:
+        if path_of(cell).exists() or asked.list:
+            print(f"{'done   ' if path_of(cell).exists() else 'missing'} {cell.name}", flush=True)
+            continue
+        print(f"running {cell.name}", flush=True)
+        write(cell, cell.measure(replace(cell, run=replace(cell.run, threads=asked.threads, sinks=()))))
+
+
+if __name__ == "__main__":
+    main()
