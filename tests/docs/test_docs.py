@@ -26,8 +26,8 @@ SMALL = shlex.split(
     "--model.predictor-dim 24 --model.predictor-depth 1 --data.transform.size 32 --data.transform.channels 3 "
     "--data.transform.mean 0.5 0.5 0.5 --data.transform.std 0.2 0.2 0.2"
 )
-FOREIGN = {"--nproc-per-node", "--nnodes", "--rdzv-backend", "--rdzv-endpoint", "--index-url", "--strict"}
-"""Options of other programs that the pages name."""
+FOREIGN = {"--nproc-per-node", "--nnodes", "--rdzv-backend", "--rdzv-endpoint", "--index-url", "--model.columns"}
+"""Options that the pages name and that are not ours: of torchrun, of pip, and of the recipe of the worked example."""
 
 
 @dataclass(frozen=True)
@@ -133,9 +133,9 @@ def options() -> set[str]:
     """Every option that `--help` of any verb tells."""
     told = io.StringIO()
     for verb in cli.VERBS:
-        words = {"train": ["images:ijepa_tiny"], "show": ["images:ijepa_tiny"]}.get(verb, [])
-        with contextlib.redirect_stdout(told), contextlib.suppress(SystemExit):
-            cli.run([verb, *words, "--help"])
+        for words in ([], ["images:ijepa_tiny"]) if verb in ("train", "show") else ([],):
+            with contextlib.redirect_stdout(told), contextlib.suppress(SystemExit):
+                cli.run([verb, *words, "--help"])
     return set(re.findall(r"--[a-z][\w.-]*\w", told.getvalue())) | {"--help"}
 
 

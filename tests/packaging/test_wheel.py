@@ -1,10 +1,12 @@
 """The wheel installs into an empty environment with the pinned versions, and works there."""
 
 import os
+import shutil
 import subprocess
 import sys
 import tomllib
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -46,15 +48,23 @@ def test_wheel_holds_the_library_and_nothing_else(wheel):
     assert "torchvision" not in metadata
 
 
+@pytest.fixture
+def empty(tmp_path) -> Iterator[Path]:
+    """An environment with nothing in it, not even pip. It is deleted, for it grows to more than a gigabyte."""
+    folder = tmp_path / "empty"
+    call(sys.executable, "-m", "venv", "--without-pip", folder, cwd=tmp_path)
+    yield folder
+    shutil.rmtree(folder)
+
+
 @pytest.mark.timeout(900)
-def test_wheel_runs_in_an_empty_environment(wheel, tmp_path):
+def test_wheel_runs_in_an_empty_environment(wheel, empty, tmp_path):
     """All of PyTorch is installed for this, nearly a minute: only so it is seen that no dependency is forgotten."""
-    python = tmp_path / "empty" / "bin" / "python"
-    call(sys.executable, "-m", "venv", "--without-pip", tmp_path / "empty", cwd=tmp_path)
+    python = empty / "bin" / "python"
     pip = (sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--disable-pip-version-check")
     # Not compiled: torch alone has thousands of modules, of which a few hundred are read here.
     call(*pip, "--no-compile", "-c", ROOT / "constraints.txt", wheel, cwd=tmp_path)
-    listed = call(tmp_path / "empty" / "bin" / "jepakit", "list", cwd=tmp_path)
+    listed = call(empty / "bin" / "jepakit", "list", cwd=tmp_path)
     assert "images:ijepa_vith14_in1k" in listed
     script = "import sys; from jepakit import cli; code = cli.run(['show', 'images:ijepa_vitb16_in1k'])"
     shown = call(python, "-c", f"{script}; sys.exit(code or 'torchvision' in sys.modules)", cwd=tmp_path)
