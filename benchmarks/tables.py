@@ -65,7 +65,11 @@ ABLATION = (
     Row("ablation.context.scale", "a smaller context"),
     Row("ablation.context.overlap_kept", "targets left in the context"),
     Row("ablation.crop.none", "without random resized crop"),
-    Row("collapse.no_stopgrad.rank", "effective rank without average and stop-gradient: it collapses"),
+)
+COLLAPSE = (
+    Row("collapse.no_stopgrad.rank", "effective rank at the end, without average and stop-gradient"),
+    Row("collapse.false_alarms", "runs meant to be healthy in which the alarm rang"),
+    Row("collapse.misses", "runs meant to collapse in which it did not"),
 )
 SETS = {"fashion": "Fashion-MNIST", "emoji": "emoji, unseen things", "openclipart": "Open Clip Art"}
 SUBJECTS = {
@@ -116,7 +120,7 @@ def renewed(text: str, claims: Claims) -> str:
 
 def expected() -> set[str]:
     """Every claim that the tables have a place for."""
-    rows = {row.claim for row in (*SPEED, *RELIABILITY, *ABLATION)}
+    rows = {row.claim for row in (*SPEED, *RELIABILITY, *ABLATION, *COLLAPSE)}
     return rows | {cell for name in SETS for subject in SUBJECTS for cell in cells(name, subject) if cell}
 
 
@@ -176,6 +180,7 @@ TABLES: dict[str, Callable[[Claims], str]] = {
     "headline": headline,
     "learning": learning,
     "ablation": listed(ABLATION),
+    "collapse": listed(COLLAPSE),
     "speed": listed(SPEED),
     "reliability": listed(RELIABILITY),
     "others": others,
@@ -198,16 +203,16 @@ def measured(claims: Claims, name: str) -> str:
 def figure(value: float, unit: str) -> str:
     """A number as people read it."""
     match unit:
-        case "share" | "accuracy":
+        case "share" | "share of runs" | "accuracy":
             return f"{100 * value:.1f} %"
         case "%":
             return f"{value:.1f} %"
-        case "boolean":
+        case "boolean" | "bool":
             return "yes" if value else "no"
         case "times" | "ratio":
             return f"{value:.3g} times"
-        case "count" | "":
-            return f"{value:g}"
+        case "count" | "effective rank" | "":
+            return f"{value:.4g}"
         case "seconds":
             return f"{value:.0f} s"
     return f"{value:.3g} {unit}"

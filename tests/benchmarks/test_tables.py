@@ -1,0 +1,61 @@
+"""Tables are made from claims alone, and the pages hold what the claims say now."""
+
+import pytest
+
+from benchmarks import tables
+from benchmarks.record import ROOT
+
+ORIGIN = {"command": "python -m benchmarks.x", "git": "abc", "machine": {"cpu": "a chip", "cores": 2}}
+
+
+def claim(value: float, low: float, high: float, unit: str, seeds: list[int] | None = None) -> dict[str, object]:
+    return {"value": value, "low": low, "high": high, "n": 3, "seeds": seeds or [], "unit": unit, **ORIGIN}
+
+
+@pytest.mark.parametrize("page", tables.PAGES)
+def test_pages_hold_what_the_summary_says(page):
+    text = (ROOT / page).read_text()
+    assert "<!-- table: " in text
+    claims = tables.read_claims(ROOT / "results" / "summary.json")
+    assert tables.renewed(text, claims) == text, "a figure was typed or is old; run: make results"
+
+
+def test_a_page_without_any_claim_says_what_is_missing(tmp_path):
+    assert tables.read_claims(tmp_path / "summary.json") == {}
+    text = tables.renewed("a\n<!-- table: speed -->\n99 %\n<!-- end of table -->\nb", {})
+    assert text.startswith("a\n<!-- table: speed -->\n|")
+    assert text.endswith("<!-- end of table -->\nb")
+    assert "99 %" not in text
+    assert text.count("missing") == len(tables.SPEED)
+    assert f"Not measured yet: {len(tables.SPEED)} of {len(tables.SPEED)}" in text
+
+
+def test_figures_stand_with_interval_mark_verdict_and_command():
+    claims = {
+        "speed.loading.ratio": claim(1.834, 1.6, 2.05, "times"),
+        "speed.watching.share": claim(0.031, 0.02, 0.04, "share"),
+        "fashion.ijepa.knn": claim(0.8123, 0.80, 0.82, "accuracy", seeds=[0, 1, 2]),
+        "fashion.raw.knn": claim(0.8, 0.8, 0.8, "accuracy", seeds=[0]),
+    }
+    speed = tables.TABLES["speed"](claims)
+    assert "| 1.83 times (1.6 times to 2.05 times) | at least 1.5 times | yes | `python -m benchmarks.x` |" in speed
+    assert "| 3.1 % (2.0 % to 4.0 %) | at most 2.0 % | **no** |" in speed
+    assert "Machine: a chip, 2 cores. Revision: abc." in speed
+    learning = tables.TABLES["learning"](claims)
+    assert "| Fashion-MNIST | I-JEPA | 81.2 % (80.0 % to 82.0 %) | missing |" in learning
+    assert "| Fashion-MNIST | raw pixels | 80.0 % (one seed) |" in learning
+
+
+def test_no_claim_is_hidden():
+    assert "`new.thing`" in tables.TABLES["others"]({"new.thing": claim(2, 1, 3, "s")})
+    assert tables.TABLES["others"]({"demo.seconds": claim(2, 1, 3, "seconds")}) == "None."
+
+
+def test_claims_have_a_place():
+    for name in ("demo.seconds", "emoji.supervised.full", "openclipart.raw.lowshot12", "collapse.no_stopgrad.rank"):
+        assert name in tables.expected()
+
+
+def test_an_unknown_table_is_refused():
+    with pytest.raises(ValueError, match="there is no table 'nothing'"):
+        tables.renewed("<!-- table: nothing -->\n<!-- end of table -->", {})
