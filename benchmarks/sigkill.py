@@ -73,7 +73,9 @@ def survive(folder: Path, kills: int, seed: int) -> Survival:
     """Trains once in peace and once with `kills` murders, and compares."""
     run = recipe(kills)
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["benchmarks.sigkill"])  # so that a process starts in no time
+    context.set_forkserver_preload(
+        ["jepakit.data.images", "jepakit.family.ijepa", "jepakit.train.fit"]
+    )  # so that a process starts in no time
     draws = random.Random(seed)
     done = inside = 0
     peaceful, killed = folder / "peaceful", folder / "killed"
