@@ -8,9 +8,10 @@ import os
 import signal
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from itertools import chain, islice
 from types import TracebackType
 from typing import Any
 
@@ -24,6 +25,8 @@ from jepakit.train.run import Run
 
 READ_AHEAD = 4
 """Batches that each worker keeps ready."""
+FETCHED_AHEAD = 2
+"""Batches that a thread of the run fetches from the workers ahead: taking over a tensor costs a millisecond."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class Order:
 
     def __init__(self, dataset: Dataset, run: Run, place: Place, first: int) -> None:
         self.dataset, self.run, self.place, self.first = dataset, run, place, first
-        self.epoch, self.permutation = -1, torch.empty(0, dtype=torch.int64)
+        self.epoch, self.permutation = -1, list[int]()
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         rank, ranks, batch = self.place.rank, self.place.ranks, self.run.batch
@@ -69,8 +72,8 @@ class Order:
         """The sample at a position of the endless row of epochs."""
         epoch, place = divmod(position, len(self.dataset))
         if epoch != self.epoch:
-            self.epoch, self.permutation = epoch, self.dataset.order(epoch, self.run.seed)
-        return int(self.permutation[place]), epoch
+            self.epoch, self.permutation = epoch, self.dataset.order(epoch, self.run.seed).tolist()
+        return self.permutation[place], epoch
 
 
 class Reader:
@@ -140,22 +143,27 @@ class Batches:
             worker_init_fn=ignore_signals,
             multiprocessing_context=start_method() if workers else None,
         )
+        self.thread = ThreadPoolExecutor(1)
+        self.ahead: deque[Future[Any]] = deque()
         self.rest: Iterator[Any] = iter(())
 
     def __enter__(self) -> "Batches":
-        batches = iter(self.loader)
-        first = list(islice(batches, 1))
-        self.rest = chain(first, batches)
+        self.rest = iter(self.loader)
+        self.ahead.extend(self.thread.submit(next, self.rest, None) for _ in range(FETCHED_AHEAD))
+        wait(list(self.ahead)[:1])
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.thread.shutdown(cancel_futures=True)
+        self.ahead.clear()
         self.rest = iter(())  # nobody holds the workers any more, so they end
 
     def read(self) -> Batch:
         """The next batch."""
         start = time.perf_counter()
-        samples, count, broken = next(self.rest)
+        samples, count, broken = self.ahead.popleft().result()
         self.waited += time.perf_counter() - start
+        self.ahead.append(self.thread.submit(next, self.rest, None))
         return Batch(samples, count, broken)

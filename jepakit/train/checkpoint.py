@@ -42,7 +42,7 @@ class State:
     """Losses of the last steps, to which a spike is compared."""
     alarm: Alarm = field(default_factory=Alarm)
     origin: dict[str, str] = field(default_factory=dict)
-    """Source and licence of the weights that the run started from."""
+    """Source and license of the weights that the run started from."""
 
     @classmethod
     def read(cls, path: Path) -> "State":

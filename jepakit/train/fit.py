@@ -22,7 +22,7 @@ def fit(run: Run, out: Path, resume: bool = False, initialize: Initialize | None
     """Trains `run.model` on `run.data` in the folder `out` and returns the Method.
 
     With `resume` it goes on from the newest whole checkpoint in `out`, exactly as if it had never stopped.
-    `initialize` fills a new method with foreign weights and may return their {"source", "licence"}, which every
+    `initialize` fills a new method with foreign weights and may return their {"source", "license"}, which every
     checkpoint repeats. Raises ValueError for a run that cannot work, and a `stops.Stopped` whose text tells the user
     what happened and how to go on.
     """

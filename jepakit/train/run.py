@@ -55,7 +55,7 @@ class Run(Config):
     threads: int | None = None
     """CPU threads of a process; None leaves it to PyTorch."""
     workers: int | None = None
-    """Processes that read samples; 0 reads between the steps, None chooses by the number of cores."""
+    """Processes that read samples; 0 reads in a thread of the run, None chooses by the number of cores."""
 
     start_from: str | None = None
     """Weights to begin with instead of random ones."""
