@@ -2,13 +2,14 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
 from jepakit.contracts import BrokenSample
+from jepakit.probes.names import STANDARD, ProbeName
 from jepakit.train.log import read_run
 from jepakit.train.run import Run
 from jepakit.train.stops import Stopped
@@ -95,27 +96,47 @@ def train(words: Words) -> None:
         fit(read_run(out), out, resume=True)
         return
     name, rest = _recipe_name(words, "train", train)
-    from jepakit.pretrained import initialize_from
     from jepakit.recipes.find import find
 
     default = _Training(run=find(name)(), out=Path("runs") / name.rpartition(":")[2])
     asked = _parse(_Training, rest, f"train {name}", find(name), default)
-    fit(asked.run, asked.out, initialize=initialize_from(asked.run.start_from) if asked.run.start_from else None)
+    if asked.run.start_from is None:
+        fit(asked.run, asked.out)
+        return
+    from jepakit.pretrained import adopt_networks, initialize_from
+
+    adopted = replace(asked.run, model=adopt_networks(asked.run.model, asked.run.start_from))
+    fit(adopted, asked.out, initialize=initialize_from(asked.run.start_from))
 
 
 def _resume(resume: Path) -> Path:
     return resume
 
 
-def probe(words: Words) -> None:
+def probe(
+    source: Positional[str],
+    probes: tuple[ProbeName, ...] = STANDARD,
+    data_root: Annotated[str | None, tyro.conf.arg(name="data.root")] = None,
+    seed: int = 0,
+    out: Path | None = None,
+) -> None:
     """What a frozen backbone has learnt, beside random init and raw pixels.
 
     jepakit probe runs/x
-    jepakit probe hf:facebook/ijepa_vith14_1k --data.root my/labelled/photos --probes knn attentive
-    """
-    from jepakit.app.measure import Measure
+    jepakit probe hf:facebook/ijepa_vith14_1k --data.root my/labelled/photos --out probes.json --probes knn attentive
 
-    _parse(Measure, words, "probe", probe).write_and_print()
+    Args:
+        source: a run, or anything that `jepakit.load` takes
+        probes: what to measure
+        data_root: labelled pictures; those of the run if not given
+        seed: draws of labels, order of samples and the random init
+        out: the results as JSON; RUN/probes.json if not given
+    """
+    from jepakit.app.measure import measure
+    from jepakit.probes.suite import table
+
+    results = measure(source, probes, data_root, seed, out)
+    print(table(results))
 
 
 def embed(
@@ -146,7 +167,12 @@ def embed(
         print(f"not readable, left out: {name}", file=sys.stderr)
 
 
-def export(source: Positional[str], out: Path, format: Literal["safetensors", "hf", "onnx"] = "safetensors") -> None:
+def export(
+    source: Positional[str],
+    out: Path,
+    format: Literal["safetensors", "hf", "onnx"] = "safetensors",
+    heads: int | None = None,
+) -> None:
     """The backbone of a run as files that others load.
 
     jepakit export runs/x --out exported --format hf
@@ -155,13 +181,19 @@ def export(source: Positional[str], out: Path, format: Literal["safetensors", "h
         source: a run, or anything that `jepakit.load` takes
         out: the folder to write
         format: our own folder, Hugging Face transformers, or ONNX
+        heads: attention heads, for a bare file of a width that was never published
     """
     from jepakit import pretrained
 
-    print(pretrained.export(source, out, format))
+    print(pretrained.export(source, out, format, heads=heads))
 
 
-def convert(source: Positional[str], out: Path, entry: Literal["target_encoder", "encoder"] = "target_encoder") -> None:
+def convert(
+    source: Positional[str],
+    out: Path,
+    entry: Literal["target_encoder", "encoder", "all"] = "target_encoder",
+    heads: int | None = None,
+) -> None:
     """Official or Hugging Face weights into our own folder.
 
     jepakit convert IN1K-vit.h.14-300e.pth.tar --out ijepa-h14
@@ -169,11 +201,12 @@ def convert(source: Positional[str], out: Path, entry: Literal["target_encoder",
     Args:
         source: an official .pth.tar, a Hugging Face folder, or hf:org/name
         out: the folder to write
-        entry: which of the two encoders of an official file
+        entry: which of the two encoders of an official file; "all" keeps both and the predictor
+        heads: attention heads, for a bare file of a width that was never published
     """
     from jepakit import pretrained
 
-    print(pretrained.convert(source, out, entry))
+    print(pretrained.convert(source, out, entry, heads=heads))
 
 
 def report(run: Positional[Path], out: Path | None = None) -> None:
@@ -194,7 +227,7 @@ VERBS: dict[str, Callable[[Words], object]] = {
     "list": list_recipes,
     "show": show,
     "train": train,
-    "probe": probe,
+    "probe": lambda words: _parse(probe, words, "probe", probe),
     "embed": lambda words: _parse(embed, words, "embed", embed),
     "export": lambda words: _parse(export, words, "export", export),
     "convert": lambda words: _parse(convert, words, "convert", convert),
@@ -203,7 +236,7 @@ VERBS: dict[str, Callable[[Words], object]] = {
 _DESCRIBED = (list_recipes, show, train, probe, embed, export, convert, report)
 
 
-def _parse(what: Callable, words: Words, verb: str, described: object, default: object = tyro.MISSING):
+def _parse(what: Callable[..., Any], words: Words, verb: str, described: object, default: Any = tyro.MISSING) -> Any:
     text = (described.__doc__ or "").split("Args:")[0]
     return tyro.cli(
         what,

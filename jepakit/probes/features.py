@@ -129,6 +129,16 @@ def batches(dataset: Dataset, order: Sequence[int], size: int, epoch: int = 0, s
                 future.cancel()
 
 
+def first_readable(dataset: Dataset) -> Float[Tensor, "1 ..."]:
+    """A batch of the first sample that can be read. Raises ValueError if none can."""
+    for number in range(len(dataset)):
+        try:
+            return dataset.get(number, 0, 0)["x"].unsqueeze(0)
+        except BrokenSample:
+            continue
+    raise ValueError(f"none of the {len(dataset)} samples can be read; the first is {_first_name(dataset)}")
+
+
 def device_of(backbone: Encoder) -> torch.device:
     """Where the parameters are; the CPU if there are none."""
     parameters = backbone.parameters() if isinstance(backbone, nn.Module) else ()

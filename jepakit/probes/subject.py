@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from jepakit.contracts import Dataset
-from jepakit.probes.features import Encoder, Features, Pixels, batches, device_of, evaluating, extract
+from jepakit.probes.features import Encoder, Features, Pixels, device_of, evaluating, extract, first_readable
 from jepakit.probes.splits import Splits
 
 
@@ -71,7 +71,7 @@ class Subject:
 
 def last_levels(backbone: Encoder, dataset: Dataset, wanted: int) -> tuple[int, ...]:
     """The numbers of the last `wanted` levels, or of all levels of a backbone that has fewer."""
-    sample = next(batch.x for batch in batches(dataset, range(len(dataset)), 1) if batch.index)
+    sample = first_readable(dataset)
     for count in range(wanted, 1, -1):
         try:
             with evaluating(backbone), torch.inference_mode():

@@ -17,6 +17,7 @@ from jepakit.family.ijepa import IJEPA
 from jepakit.methods.masked import MaskedJEPA
 from jepakit.pretrained.networks import fill
 from jepakit.pretrained.positions import without_table
+from jepakit.probes.attentive import AttentiveClassifier
 from jepakit.tokens import Places, Split
 from jepakit.weights.ijepa import encoder_map, predictor_map
 
@@ -104,11 +105,21 @@ def check_ijepa(recording: Recording) -> None:
     assert functional.smooth_l1_loss(predicted.values, answers.values).item() == pytest.approx(loss.item(), abs=1e-6)
 
 
+@torch.no_grad()
+def check_probe(recording: Recording) -> None:
+    sizes = recording.sizes
+    probe = AttentiveClassifier(
+        sizes["embed_dim"], sizes["num_heads"], sizes["depth"], sizes["num_classes"], sizes["eps"]
+    ).eval()
+    fill(probe, recording.part("classifier"), "the recorded classifier")
+    close(probe(recording.tensors["in.tokens"]), recording.tensors["out.logits"], "logits")
+
+
 def close(ours: Tensor, recorded: Tensor, name: str) -> None:
     torch.testing.assert_close(ours, recorded, atol=TOLERANCE, rtol=0, msg=lambda text: f"{name}: {text}")
 
 
-CHECKS: dict[str, Callable[[Recording], None]] = {"ijepa": check_ijepa}
+CHECKS: dict[str, Callable[[Recording], None]] = {"ijepa": check_ijepa, "probe": check_probe}
 
 
 @pytest.mark.parametrize("path", FILES, ids=[f"{kind_of(path)}-{path.stem}" for path in FILES])

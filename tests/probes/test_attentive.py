@@ -1,0 +1,123 @@
+"""The attentive classifier: released names, invalid tokens, and a grid of heads that do not disturb each other."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from probed import Projection
+
+from jepakit.config import Config
+from jepakit.probes.attentive import Attentive, AttentiveClassifier, Patches, divisor
+from jepakit.probes.splits import Splits
+from jepakit.probes.subject import Subject
+
+SMALL = Attentive(rates=(3e-3, 1e-3), decays=(0.01,), steps=60, batch=32, head_width=3, pixel_patch=2)
+
+
+def by_hand(model, x, heads):
+    """One block of cross-attention, written out head by head."""
+    block, b, d = model.pooler.cross_attention_block, len(x), x.shape[2]
+    normed = F.layer_norm(x, (d,), block.norm1.weight, block.norm1.bias, 1e-5)
+    query = model.pooler.query_tokens.expand(b, 1, d)
+    q = block.xattn.q(query)
+    k, v = block.xattn.kv(normed).split(d, dim=2)
+    width, read = d // heads, []
+    for head in range(heads):
+        part = slice(head * width, (head + 1) * width)
+        weight = (q[..., part] @ k[..., part].transpose(1, 2) / width**0.5).softmax(dim=-1)
+        read.append(weight @ v[..., part])
+    query = query + torch.cat(read, dim=2)
+    hidden = F.layer_norm(query, (d,), block.norm2.weight, block.norm2.bias, 1e-5)
+    query = query + block.mlp.fc2(F.gelu(block.mlp.fc1(hidden)))
+    return model.linear(query[:, 0])
+
+
+def test_one_block_is_the_formula_written_out():
+    torch.manual_seed(0)
+    model, x = AttentiveClassifier(12, 3, 1, 5), torch.randn(2, 9, 12)
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
+    torch.testing.assert_close(model(x), by_hand(model, x, 3), rtol=1e-5, atol=1e-5)
+
+
+def test_names_are_those_of_the_released_classifiers():
+    names = set(AttentiveClassifier(8, 2, 4, 3).state_dict())
+    both, norms = ("weight", "bias"), ("norm1", "norm2", "mlp.fc1", "mlp.fc2")
+    cross = {f"{layer}.{kind}" for layer in (*norms, "xattn.q", "xattn.kv") for kind in both}
+    inner = {f"{layer}.{kind}" for layer in (*norms, "attn.qkv", "attn.proj") for kind in both}
+    expected = {"pooler.query_tokens", "linear.weight", "linear.bias"}
+    expected |= {f"pooler.cross_attention_block.{name}" for name in cross}
+    expected |= {f"pooler.blocks.{block}.{name}" for block in range(3) for name in inner}
+    assert names == expected
+
+
+@pytest.mark.parametrize("depth", [1, 4])
+def test_invalid_tokens_are_never_read(depth):
+    torch.manual_seed(0)
+    model, x = AttentiveClassifier(12, 3, depth, 5), torch.randn(2, 9, 12)
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    valid = torch.ones(2, 9, dtype=torch.bool)
+    valid[:, 6:] = False
+    changed = x.clone()
+    changed[:, 6:] = 100 * torch.randn(2, 3, 12)
+    assert model(x, valid).equal(model(changed, valid))
+    torch.testing.assert_close(model(x, valid), model(x[:, :6]), rtol=1e-5, atol=1e-5)
+    assert not torch.allclose(model(x), model(changed), atol=1e-3)
+
+
+def test_heads_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match="5 heads do not divide a width of 12"):
+        AttentiveClassifier(12, 5, 1, 3)
+    with pytest.raises(ValueError, match="depth=0"):
+        AttentiveClassifier(12, 3, 0, 3)
+    assert [divisor(192, 32), divisor(100, 32), divisor(16, 32), divisor(48, 16)] == [6, 2, 1, 3]
+
+
+def test_raw_patches_hold_every_pixel_and_know_their_place():
+    x = torch.arange(2 * 3 * 5 * 6, dtype=torch.float32).reshape(2, 3, 5, 6)
+    patches = Patches(3, 2)
+    tokens = patches(x)
+    assert tokens.values.shape == (2, 9, patches.dim)
+    assert tokens.extent == (3, 3)
+    pixels = tokens.values[..., :12]
+    assert pixels[1, 4].sort()[0].equal(x[1, :, 2:4, 2:4].flatten().sort()[0])
+    assert pixels.sum() == x.sum()
+    places = tokens.values[0, :, 12:]
+    assert torch.cdist(places, places).fill_diagonal_(1).min() > 0.1
+    assert tokens.coords[0, 5].tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("name", ["jepa", "raw pixels"])
+def test_measure_learns_and_reports_one_head(parts, name):
+    subject = Subject(name, Projection() if name == "jepa" else None, Splits.of(parts))
+    result = SMALL.measure(subject, seed=2)
+    assert result.probe == "attentive1"
+    assert result.value > 0.7
+    assert result.chosen["rate"] in SMALL.rates
+    assert len(result.values) == 1
+    assert Config.from_json(result.settings) == SMALL
+    again = SMALL.measure(Subject(name, subject.backbone, Splits.of(parts)), seed=2)
+    assert (again.value, again.chosen) == (result.value, result.chosen)
+
+
+def test_the_backbone_stays_as_it_was(parts):
+    backbone = Projection().train()
+    before = backbone.project.clone()
+    Attentive(rates=(1e-2,), decays=(0.0,), steps=5, batch=16, head_width=3, blocks=4).measure(
+        Subject("jepa", backbone, Splits.of(parts)), seed=0
+    )
+    assert backbone.project.equal(before)
+    assert backbone.project.grad is None
+    assert backbone.training
+
+
+def test_heads_of_a_grid_do_not_disturb_each_other(parts):
+    """The first head of a grid learns what it learns alone, for both begin with the same draw."""
+    subject = Subject("jepa", Projection().eval(), Splits.of(parts))
+    fitted = []
+    for rates in ((1e-3,), (1e-3, 1.0)):
+        torch.manual_seed(0)
+        probe = Attentive(rates=rates, decays=(0.1,), steps=8, batch=16, head_width=3)
+        fitted.append(probe._fit(subject.backbone, subject, 0)[0])
+    for alone, beside in zip(fitted[0].parameters(), fitted[1].parameters(), strict=True):
+        torch.testing.assert_close(alone, beside, rtol=1e-5, atol=1e-6)
