@@ -15,7 +15,7 @@ _PUBLIC = {
     "fit": "jepakit.train.fit",
 }
 
-__all__ = ["Config", "Places", "Run", "Split", "Tokens", "__version__", "fit", "load"]  # noqa: F822  (lazy)
+__all__ = ["Config", "Places", "Run", "Split", "Tokens", "__version__", "fit", "load"]
 
 
 def __getattr__(name: str) -> Any:
