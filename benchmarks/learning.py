@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from threadpoolctl import threadpool_limits
 
 from benchmarks.record import ROOT, origin
 from jepakit.probes.finetune import FineTune
@@ -204,6 +205,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
+    threadpool_limits(asked.threads)
     chosen = [cell for name, cell in cells().items() if not asked.names or name.startswith(tuple(asked.names))]
     for cell in chosen:
         if path_of(cell).exists() or asked.list:

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from jepakit.config import Config
@@ -18,6 +19,8 @@ from jepakit.probes.subject import Subject, Table, answers
 
 STRENGTHS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 PATIENCE = 2
+ONE_THREAD = 10_000_000
+"""Below so many numbers, threads wait for each other longer than they work: a hundred times so on a busy machine."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,8 @@ def regressions(
         with warnings.catch_warnings():
             # A regression that was stopped early says so in `converged`.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            model.fit(rows, wanted)
+            with threadpool_limits(limits=1 if rows.size < ONE_THREAD else None):
+                model.fit(rows, wanted)
         weight, bias = torch.tensor(model.coef_.T).to(x), torch.tensor(model.intercept_).to(x)
         if weight.shape[1] == 1:
             weight, bias = F.pad(weight, (1, 0)), F.pad(bias, (1, 0))
