@@ -1,5 +1,6 @@
 """Logistic regression on frozen features: convex, so that nothing but its one strength has to be chosen."""
 
+import functools
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
 from jepakit.config import Config
@@ -57,7 +58,7 @@ def regressions(
         with warnings.catch_warnings():
             # A regression that was stopped early says so in `converged`.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            with threadpool_limits(limits=1 if rows.size < ONE_THREAD else None):
+            with _threads().limit(limits=1 if rows.size < ONE_THREAD else None):
                 model.fit(rows, wanted)
         weight, bias = torch.tensor(model.coef_.T).to(x), torch.tensor(model.intercept_).to(x)
         if weight.shape[1] == 1:
@@ -69,6 +70,12 @@ def regressions(
             strength=strength,
             converged=int(model.n_iter_.max()) < iterations,
         )
+
+
+@functools.cache
+def _threads() -> ThreadpoolController:
+    """Finding the libraries that have threads takes longer than a small regression, so they are found once."""
+    return ThreadpoolController()
 
 
 @dataclass(frozen=True, kw_only=True)
