@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -23,6 +24,15 @@ def test_the_limit_of_the_alarm_follows_the_highest_rank_so_far(finished_run):
     record = read_record(finished_run)
     ranks = [line["watch"]["rank_me"] for line in record.readings]
     assert record.limits() == [max(0.25 * max(ranks[: place + 1]), 2.0) for place in range(len(ranks))]
+
+
+def test_compute_is_averaged_over_the_logged_steps_that_know_it(finished_run):
+    record = read_record(finished_run)
+    logged = [line["metrics"]["gflops"] for line in record.log]
+    assert record.flop_of_a_step == pytest.approx(1e9 * sum(logged) / len(logged))
+    assert record.flop_of_a_step > 0
+    silent = tuple({**line, "metrics": {}} for line in record.log)
+    assert replace(record, log=silent).flop_of_a_step is None
 
 
 def test_the_recipe_is_read_from_the_command(finished_run, tmp_path):

@@ -1,11 +1,13 @@
 """Each kind of ending has its own sentence, and a probe is only claimed where the intervals tell it."""
 
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 
 from jepakit.app.report.record import Record, read_record
-from jepakit.app.report.verdict import judge, tone
+from jepakit.app.report.verdict import TITLES, judge, titles, tone
+from jepakit.probes.names import ProbeName
 
 
 def with_ranks(record: Record, *ranks: float, alarm: str | None = None) -> Record:
@@ -67,9 +69,13 @@ def test_probes_are_compared_by_their_intervals(record, low, high, word):
     ours, rival, _ = record.results
     ours = replace(ours, value=(low + high) / 2, low=low, high=high)
     rival = replace(rival, value=0.6, low=0.55, high=0.65)
-    assert f"{word} by knn." in judge(replace(record, results=(ours, rival)), None).more
+    assert f"{word} by nearest neighbors." in judge(replace(record, results=(ours, rival)), None).more
 
 
 def test_every_subject_of_the_probes_has_its_color():
-    names = ("I-JEPA", "random init", "raw pixels", "supervised")
-    assert [tone(name) for name in names] == ["trained", "fresh", "raw", "other"]
+    assert [tone(name) for name in ("I-JEPA", "random init", "raw pixels")] == ["trained", "fresh", "raw"]
+
+
+def test_every_probe_of_the_command_line_has_a_title():
+    assert set(TITLES) == set(get_args(ProbeName))
+    assert titles("mine") == ("mine", "mine")

@@ -14,10 +14,9 @@ def section(name: str, title: str, lede: str, body: str) -> str:
 <div class="body">{body}</div></section>"""
 
 
-def missing(why: str, command: str | None = None) -> str:
+def missing(why: str, command: str) -> str:
     """What stands where there is no data: why, and what would fill it."""
-    ask = f" Fill it with <code>{escape(command)}</code>" if command else ""
-    return f'<p class="missing">{escape(why)}.{ask}</p>'
+    return f'<p class="missing">{escape(why)}. To see it here: <code>{escape(command)}</code></p>'
 
 
 def picture(pixels: Pixels, described: str) -> str:

@@ -23,17 +23,18 @@ def show_cost(record: Record, sight: Sight | None) -> dict[str, str]:
         pairs["waiting for data"] = percent(_waited(record))
     if sight is not None:
         pairs["parameters"] = f"{scaled(_size(sight.method.kept), '')} <small>in the backbone</small>"
-        pairs["compute"] = scaled(sight.flop * record.done * record.run["batch"], "FLOP")
+    if (flop := record.flop_of_a_step) is not None:
+        pairs["compute"] = scaled(flop * record.done, "FLOP")
     return pairs
 
 
 def show_origin(record: Record, sight: Sight | None) -> str:
     """All that is needed to run it again, folded where it is long."""
     pairs = {**_starts(record), **_watching(record), **_parameters(sight), **_broken_count(record)}
-    if sight is not None:
+    if (flop := record.flop_of_a_step) is not None:
         pairs["compute"] = (
-            f"{scaled(sight.flop, 'FLOP')} for each sample of a step, forward pass, answers and backward pass: matrix "
-            "products and attention, counted on the network itself"
+            f"{scaled(flop, 'FLOP')} a step, {scaled(flop / record.run['batch'], 'FLOP')} a sample: forward pass, "
+            "answers and backward pass of every network, averaged over the masks"
         )
     body = facts(pairs) + folded("The resolved recipe", f"<pre>{escape(json.dumps(record.run, indent=1))}</pre>")
     body += _broken(record)

@@ -88,4 +88,6 @@ def _seen(
 ) -> str:
     if sight is not None:
         return show(sight)
-    return section(name, title, "", missing(blind or "There is nothing to look at", f"jepakit report {record.folder}"))
+    trained = any(record.folder.glob("step-*"))
+    command = f"jepakit {'report' if trained else 'train --resume'} {record.folder}"
+    return section(name, title, "", missing(blind or "There is nothing to look at", command))

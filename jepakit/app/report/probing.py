@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from jepakit.app.report.charts import SIZE, Axis
 from jepakit.app.report.layout import folded, missing, section, table
 from jepakit.app.report.record import Record
-from jepakit.app.report.verdict import tone
+from jepakit.app.report.verdict import titles, tone
 from jepakit.app.report.wording import duration, escape, percent
 from jepakit.probes.result import Result
 
@@ -21,7 +21,7 @@ def show_headline(record: Record) -> str:
         found = {result.subject: result for result in results if result.probe == probe}
         best = max(result.value for result in found.values())
         cells = [_cell(found[subject], best) if subject in found else "" for subject in subjects]
-        rows.append([escape(probe), *cells])
+        rows.append([escape(titles(probe)[0]), *cells])
     heads = [f'<span class="{tone(subject)}">{escape(subject)}</span>' for subject in subjects]
     return f'<div class="headline">{table([_metric(results), *heads], rows, "Results of the probes")}</div>'
 
@@ -30,8 +30,8 @@ def show_probes(record: Record) -> str:
     """Every probe with its interval, drawn and written, and how each number was made."""
     lede = (
         "The backbone is frozen; small heads are fitted on top of it. The same heads on a network that never learnt "
-        "and on raw pixels say how much of the result is learnt. Bars are 95 % intervals on the test split: where "
-        "two of them overlap, the data do not tell the two apart."
+        "and on raw pixels say how much of the result is learnt. Bars are 95 % intervals on the test split; "
+        "the page calls two results different only where their bars do not overlap."
     )
     body = _dots(record.results) if record.results else missing("Not probed yet", f"jepakit probe {record.folder}")
     return section("probes", "What did it learn?", lede, body)
@@ -76,7 +76,7 @@ def _axis(results: Sequence[Result]) -> Axis:
 def _group(probe: str, results: Sequence[Result], axis: Axis) -> str:
     rows = "".join(_row(result, axis) for result in results)
     labels = ", ".join(dict.fromkeys(f"{result.labels:,}" for result in results))
-    return f'<div class="probe"><h3>{escape(probe)} <small>{labels} labels</small></h3>{rows}</div>'
+    return f'<div class="probe"><h3>{escape(titles(probe)[0])} <small>{labels} labels</small></h3>{rows}</div>'
 
 
 def _row(result: Result, axis: Axis) -> str:

@@ -70,6 +70,12 @@ class Record:
         return found
 
     @property
+    def flop_of_a_step(self) -> float | None:
+        """Floating-point operations of a step on average, where the method reports them."""
+        known = [line["metrics"]["gflops"] for line in self.log if "gflops" in line["metrics"]]
+        return 1e9 * sum(known) / len(known) if known else None
+
+    @property
     def model(self) -> str:
         """The name of the model's class."""
         return self.run["model"]["class"].rsplit(".", 1)[-1]

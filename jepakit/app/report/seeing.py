@@ -22,7 +22,8 @@ def show_features(sight: Sight) -> str:
     lede = (
         "Each patch in the color of its features: red, green and blue are their three main directions over these "
         "pictures. Patches of one color are alike to the network. A network that has learnt gives parts of things "
-        "their own colors; before training they follow brightness and place."
+        "their own colors; before training they follow brightness and place. Colors are stretched to be seen: how much "
+        "features differ at all is told by the spectrum."
     )
     return section("features", "What it sees", lede, _mosaic(sight, len(sight.shown), "wide"))
 

@@ -10,7 +10,6 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 
-from jepakit.app.flop import flop_per_sample
 from jepakit.contracts import Dataset, Rows
 from jepakit.data.images import Images
 from jepakit.data.transforms import ImageTransform
@@ -44,7 +43,7 @@ class Sight:
 
     `shown` are rows of the gallery that are drawn in full, one of each class where there are classes; `fresh` is the
     network before training: the same build, the same seed. `split` is a question that the method asks about the shown
-    pictures, None for a method that draws no masks. `flop` is what a training step computes for one sample.
+    pictures, None for a method that draws no masks.
     """
 
     part: str
@@ -56,7 +55,6 @@ class Sight:
     trained: Seen
     fresh: Seen
     split: Split | None
-    flop: float
     method: Any
 
     @property
@@ -113,7 +111,6 @@ def look(folder: Path) -> Sight:
         trained=replace(trained, patches=trained.patches[list(shown)]),
         fresh=replace(untrained, patches=untrained.patches[list(shown)]),
         split=_ask(method, coords[: len(shown)], extent),
-        flop=flop_per_sample(method, sample, run.steps),
         method=method,
     )
 

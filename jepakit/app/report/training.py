@@ -9,8 +9,11 @@ from jepakit.app.report.sight import Sight
 from jepakit.app.report.wording import Number, escape, number, percent, tick
 from jepakit.probes.rank import rank_me, spectrum
 
-FAINTEST = 1e-7
-"""Shares of variance below this are rounding, not information, and are not drawn."""
+COUNTED_ELSEWHERE = {"gflops"}
+"""Metrics that stand among the costs of the run, and need no curve."""
+
+FAINTEST = 1e-9
+"""Shares below this are rounding, not information, and are not drawn."""
 
 METERS = {
     "lidar": (
@@ -43,7 +46,7 @@ def show_meters(record: Record, sight: Sight | None) -> str:
         charts.append(_spectrum(sight))
     body = f'<div class="charts">{"".join(map(draw, charts))}</div>' if charts else ""
     if not record.readings:
-        body += missing("No meter was read while this run trained", "jepakit train RECIPE --run.watch.action warn")
+        body += missing("No meter was read while this run trained", "jepakit train RECIPE --watch.action warn")
     watch = record.watch
     lede = (
         "A collapsed JEPA has a beautiful loss: it gives every sample the same features and predicts them perfectly. "
@@ -87,19 +90,20 @@ def _read(record: Record, name: str, title: str) -> Curve:
 
 
 def _spectrum(sight: Sight) -> Chart:
-    """Eigenvalues as shares of their sum, so that two networks of different scale can be compared."""
-    curves = []
-    ranks = [number(rank_me(seen.pooled)) for seen in (sight.trained, sight.fresh)]
+    """Eigenvalues as shares of the mean squared length, which a collapse to one point makes small, not just steep."""
+    curves, ranks = [], []
     for name, seen, tone in (("trained", sight.trained, "trained"), ("before training", sight.fresh, "fresh")):
-        values = spectrum(seen.pooled)
-        shares = (values / values.sum().clamp(min=1e-30)).tolist()
+        length = seen.pooled.double().square().sum(dim=1).mean().clamp(min=1e-30)
+        shares = (spectrum(seen.pooled) / length).tolist()
         visible = [share if share >= FAINTEST else None for share in shares]
         curves.append(Curve(name, range(1, len(shares) + 1), visible, tone))
+        ranks.append(number(rank_me(seen.pooled)))
     explains = (
-        "The variance of the features along each direction, as a share of the whole, largest first, on a log scale. "
-        "A collapse is a cliff: a few directions, then nothing. "
-        f"{len(sight.gallery):,} pictures of {escape(sight.part)}: effective rank {ranks[0]} trained, {ranks[1]} "
-        "before."
+        "How much the features of different pictures differ along each direction, largest first, as a share of their "
+        "mean squared length, on a log scale. "
+        "In a collapse the whole line sinks, or breaks off after a few directions: "
+        f"effective rank {ranks[0]} trained, {ranks[1]} before, on {len(sight.gallery):,} pictures of "
+        f"{escape(sight.part)}."
     )
     return Chart(
         title="Spectrum of the covariance",
@@ -147,7 +151,7 @@ def _probes(record: Record) -> list[Chart]:
 def _metrics(record: Record) -> list[Chart]:
     explains = "Reported by the method itself; it is watched and not minimized."
     charts = []
-    for name in record.log[-1]["metrics"]:
+    for name in sorted(record.log[-1]["metrics"].keys() - COUNTED_ELSEWHERE):
         values = _pick(record, "metrics", name)
         charts.append(
             Chart(name.replace("_", " ").capitalize(), [_logged(record, name, values)], explains, (0, record.steps))

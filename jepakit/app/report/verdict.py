@@ -7,11 +7,25 @@ from typing import Literal
 from jepakit.app.report.record import Record
 from jepakit.app.report.sight import Sight
 from jepakit.app.report.wording import number
+from jepakit.probes import suite
 from jepakit.probes.rank import rank_me
 from jepakit.probes.result import Result
 
 State = Literal["healthy", "warned", "collapsed", "unknown"]
-Tone = Literal["trained", "fresh", "raw", "other"]
+Tone = Literal["trained", "fresh", "raw"]
+
+
+TITLES = {
+    "knn": ("Nearest neighbors (kNN)", "nearest neighbors"),
+    "logistic": ("Logistic regression", "logistic regression"),
+    "linear": ("Linear", "a linear head"),
+    "attentive": ("Attentive, 1 block", "an attentive head"),
+    "attentive4": ("Attentive, 4 blocks", "an attentive head of 4 blocks"),
+    "lowshot12": ("12 labels a class", "12 labels a class"),
+    "lowshot1": ("1 % of the labels", "1 % of the labels"),
+    "lowshot10": ("10 % of the labels", "10 % of the labels"),
+    "finetune": ("Fine-tuned", "fine-tuning"),
+}
 
 
 @dataclass(frozen=True)
@@ -29,20 +43,22 @@ def judge(record: Record, sight: Sight | None) -> Verdict:
     more = [
         *_progress(record),
         *_before(record, sight),
-        *_against(record.results, "fresh", "random init"),
-        *_against(record.results, "raw", "raw pixels"),
+        *_against(record.results, suite.RANDOM),
+        *_against(record.results, suite.PIXELS),
     ]
     return Verdict(state, headline, tuple(more))
 
 
 def tone(subject: str) -> Tone:
     """The color of a subject of the probes: the same on the whole page."""
-    name = subject.lower()
-    if "random" in name:
+    if subject == suite.RANDOM:
         return "fresh"
-    if "pixel" in name or "raw" in name:
-        return "raw"
-    return "other" if "supervised" in name or "scratch" in name else "trained"
+    return "raw" if subject == suite.PIXELS else "trained"
+
+
+def titles(probe: str) -> tuple[str, str]:
+    """What a probe is called in a heading, and inside of a sentence; a probe of your own keeps its name."""
+    return TITLES.get(probe, (probe, probe))
 
 
 def _collapse(record: Record, sight: Sight | None) -> tuple[State, str]:
@@ -85,17 +101,17 @@ def _before(record: Record, sight: Sight | None) -> Iterable[str]:
     )
 
 
-def _against(results: Sequence[Result], rival: Tone, name: str) -> Iterable[str]:
+def _against(results: Sequence[Result], rival: str) -> Iterable[str]:
     """Which probes tell the trained backbone from a baseline; intervals that overlap tell nothing."""
     found: dict[str, list[str]] = {"above": [], "below": [], "not told apart from": []}
     for trained in results:
-        rivals = [other for other in results if other.probe == trained.probe and tone(other.subject) == rival]
+        rivals = [other for other in results if other.probe == trained.probe and other.subject == rival]
         if tone(trained.subject) != "trained" or not rivals:
             continue
         low, high = rivals[0].low, rivals[0].high
         word = "above" if trained.low > high else "below" if trained.high < low else "not told apart from"
-        found[word].append(trained.probe)
-    parts = [f"{word} {name} by {join(names)}" for word, names in found.items() if names]
+        found[word].append(titles(trained.probe)[1])
+    parts = [f"{word} {rival} by {join(names)}" for word, names in found.items() if names]
     if parts:
         sentence = "; ".join(parts)
         yield f"{sentence[0].upper()}{sentence[1:]}."
