@@ -138,6 +138,11 @@ def losses(out: Path) -> list[tuple[int, float]]:
     return [(line["step"], line["loss"]) for line in lines if "loss" in line]
 
 
+def exactly(value: int, unit: str) -> dict[str, int | str]:
+    """A claim that was counted, not estimated."""
+    return {"value": value, "low": value, "high": value, "n": 1, "unit": unit}
+
+
 def main() -> None:
     """Measures and writes the result."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -148,7 +153,14 @@ def main() -> None:
         found = survive(Path(folder), asked.kills, asked.seed)
     path = record(
         "sigkill",
-        {"identical": found.identical, "trials": found.kills, "inside_checkpoint": found.inside, "seeds": [asked.seed]},
+        {
+            "claims": {
+                "faults.sigkill.identical": exactly(int(found.identical), "1 if bit-identical"),
+                "faults.sigkill.trials": exactly(found.kills, "kills"),
+            },
+            "inside_checkpoint": found.inside,
+            "seeds": [asked.seed],
+        },
     )
     print(f"killed {found.kills} times, {found.inside} inside of a checkpoint; identical: {found.identical}; {path}")
 

@@ -131,6 +131,8 @@ class Batches:
     """
 
     def __init__(self, dataset: Dataset, run: Run, place: Place, first: int) -> None:
+        if len(dataset) == 0:
+            raise ValueError("there are no samples to train on: the data set is empty")
         workers = choose_workers(run.workers)
         self.waited = 0.0
         self.loader: DataLoader[Any] = DataLoader(

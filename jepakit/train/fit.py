@@ -21,7 +21,8 @@ Initialize = Callable[[Any], Mapping[str, str] | None]
 def fit(run: Run, out: Path, resume: bool = False, initialize: Initialize | None = None) -> Any:
     """Trains `run.model` on `run.data` in the folder `out` and returns the Method.
 
-    With `resume` it goes on from the newest whole checkpoint in `out`, exactly as if it had never stopped.
+    With `resume` it goes on from the newest whole checkpoint in `out`, as if it had never stopped: bit for bit with as
+    many threads and processes on such a machine, else up to rounding.
     `initialize` fills a new method with foreign weights and may return their {"source", "license"}, which every
     checkpoint repeats. Raises ValueError for a run that cannot work, and a `stops.Stopped` whose text tells the user
     what happened and how to go on.

@@ -130,7 +130,8 @@ class Spread:
     """A method on its device and over all ranks: called like the method, with the gradient of the global batch."""
 
     def __init__(self, method: nn.Module, run: Run, place: Place) -> None:
-        self.method, self.place = method.to(place.device), place
+        # Sharding moves a method itself, part by part: the whole may not fit on one device.
+        self.method, self.place = method if place.mode == "fsdp" else method.to(place.device), place
         self.rule = cast(Method, method)
         prepare_blocks(method, run.checkpoint_activations, run.compile)
         self.run: nn.Module = method

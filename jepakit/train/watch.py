@@ -33,7 +33,7 @@ class Watch(Config):
     """
 
     action: Literal["warn", "stop", "off"] = "stop"
-    every: int = 50
+    every: int = 100
     readings: int = 3
     share: float = 0.25
     floor: float = 2.0

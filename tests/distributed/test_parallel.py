@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from two_ranks import NoiseData, Wide, Width
+from two_ranks import NoiseData, Trouble, Wide, Width
 
 from jepakit.family import ijepa
+from jepakit.train.checkpoint import latest
 from jepakit.train.fit import fit
 from jepakit.train.optimize import AdamW
 from jepakit.train.run import Keep, Run
@@ -93,6 +94,8 @@ def trained(tmp_path_factory):
             scenario(recomputing, folder / "recomputing"),
             scenario(replace(RUN, parallel="fsdp"), folder / "resumed", resume=True),
             scenario(replace(RUN, watch=alarm, parallel="fsdp"), folder / "collapsing"),
+            scenario(replace(RUN, probes=(Trouble(kind="signal"),)), folder / "asked"),
+            scenario(replace(RUN, probes=(Trouble(kind="disk"),), parallel="fsdp"), folder / "full"),
         ],
         folder,
     )
@@ -180,6 +183,20 @@ def test_a_batch_too_small_for_the_ranks_is_a_sentence(tmp_path, monkeypatch):
     monkeypatch.setenv("RANK", "0")
     with pytest.raises(ValueError, match=r"too small for 4 processes.*--batch 8"):
         fit(RUN, tmp_path / "out")
+
+
+def test_a_signal_to_one_rank_stops_all_after_the_same_step(trained):
+    for rank in range(2):
+        assert "stopped after step 3 of 4" in (trained / f"asked.{rank}.143.txt").read_text()
+    assert latest(trained / "asked") == trained / "asked" / "step-00000003"
+
+
+def test_a_full_disk_stops_all_and_leaves_the_last_checkpoint(trained):
+    assert "No space left on device" in (trained / "full.0.1.txt").read_text()
+    for rank in range(2):
+        assert "step-00000002 is intact" in (trained / f"full.{rank}.1.txt").read_text()
+    assert latest(trained / "full") == trained / "full" / "step-00000002"
+    assert list((trained / "full").glob(".step-*")) == []
 
 
 def test_a_collapse_stops_every_rank_with_the_same_sentence(trained):

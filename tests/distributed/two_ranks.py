@@ -3,10 +3,14 @@
 Started by test_parallel.py, with the environment that torchrun gives. Also holds what both sides build.
 """
 
+import errno
 import json
+import os
+import signal
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -82,10 +86,33 @@ class Width(Config):
             return {"sum": float(backbone(data.build().pictures[:4]).pooled().square().sum())}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Trouble(Config):
+    """A probe that measures nothing: it sends a signal to the second rank, or fills the disk of the first."""
+
+    kind: Literal["signal", "disk"] = "signal"
+    every: int = 3
+
+    def online(self, backbone: nn.Module, data: NoiseData, device: torch.device) -> dict[str, float]:
+        rank = torch.distributed.get_rank()
+        if self.kind == "signal" and rank == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        if self.kind == "disk" and rank == 0:
+            os.fsync = fail
+        return {}
+
+
+def fail(handle: int) -> None:
+    """What a full disk answers."""
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 def main(path: Path) -> None:
     """Trains every scenario {"run", "out", "resume"}; a run that stops leaves its sentence in OUT.RANK.CODE.txt."""
     torch.distributed.init_process_group("gloo")
+    fsync = os.fsync
     for scenario in json.loads(path.read_text()):
+        os.fsync = fsync
         run = Run.from_json(scenario["run"], trusted=True)
         out = Path(scenario["out"])
         try:
