@@ -91,11 +91,12 @@ def train(words: Words) -> None:
     """
     from jepakit.train.fit import fit
 
-    if words[:1] == ["--resume"]:
-        out = _parse(_resume, words, "train", train)
-        fit(read_run(out), out, resume=True)
+    if "--resume" in words:
+        out, trusted = _parse(_resume, words, "train", train)
+        fit(read_run(out, trusted), out, resume=True)
         return
     name, rest = _recipe_name(words, "train", train)
+    rest = ["--watch.action" if word == "--watch" else word for word in rest]
     from jepakit.recipes.find import find
 
     default = _Training(run=find(name)(), out=Path("runs") / name.rpartition(":")[2])
@@ -109,8 +110,14 @@ def train(words: Words) -> None:
     fit(adopted, asked.out, initialize=initialize_from(asked.run.start_from))
 
 
-def _resume(resume: Path) -> Path:
-    return resume
+def _resume(resume: Path, trusted: bool = False) -> tuple[Path, bool]:
+    """What `--resume` needs.
+
+    Args:
+        resume: the folder of the run
+        trusted: let its run.json name classes outside of jepakit, which are imported
+    """
+    return resume, trusted
 
 
 def probe(
@@ -119,6 +126,7 @@ def probe(
     data_root: Annotated[str | None, tyro.conf.arg(name="data.root")] = None,
     seed: int = 0,
     out: Path | None = None,
+    trusted: bool = False,
 ) -> None:
     """What a frozen backbone has learnt, beside random init and raw pixels.
 
@@ -131,11 +139,12 @@ def probe(
         data_root: labelled pictures; those of the run if not given
         seed: draws of labels, order of samples and the random init
         out: the results as JSON; RUN/probes.json if not given
+        trusted: let the config name classes outside of jepakit, which are imported
     """
     from jepakit.app.measure import measure
     from jepakit.probes.suite import table
 
-    results = measure(source, probes, data_root, seed, out)
+    results = measure(source, probes, data_root, seed, out, trusted)
     print(table(results))
 
 
@@ -146,6 +155,7 @@ def embed(
     layers: tuple[int, ...] | None = None,
     batch: int = 256,
     device: str = "cpu",
+    trusted: bool = False,
 ) -> None:
     """Features of pictures as a table with one row per file.
 
@@ -158,10 +168,11 @@ def embed(
         layers: levels to put side by side, such as -4 -3 -2 -1; the last one if not given
         batch: pictures that go through the backbone at once
         device: cpu, cuda or cuda:1
+        trusted: let the config name classes outside of jepakit, which are imported
     """
     from jepakit.app import embed as table
 
-    features = table.embed(source, pictures, out, layers, batch, device)
+    features = table.embed(source, pictures, out, layers, batch, device, trusted)
     print(f"{len(features)} rows of {features.x.shape[1]} features: {out}")
     for name in features.unreadable:
         print(f"not readable, left out: {name}", file=sys.stderr)
@@ -172,6 +183,7 @@ def export(
     out: Path,
     format: Literal["safetensors", "hf", "onnx"] = "safetensors",
     heads: int | None = None,
+    trusted: bool = False,
 ) -> None:
     """The backbone of a run as files that others load.
 
@@ -182,10 +194,11 @@ def export(
         out: the folder to write
         format: our own folder, Hugging Face transformers, or ONNX
         heads: attention heads, for a bare file of a width that was never published
+        trusted: let the config name classes outside of jepakit, which are imported
     """
     from jepakit import pretrained
 
-    print(pretrained.export(source, out, format, heads=heads))
+    print(pretrained.export(source, out, format, trusted=trusted, heads=heads))
 
 
 def convert(

@@ -55,7 +55,9 @@ def _resolve(data: Mapping[str, Any], trusted: bool) -> type[Config]:
         raise ValueError(f'a config needs "class": an import path such as jepakit.family.ijepa.IJEPA, got {path!r}')
     module_name, name = path.rsplit(".", 1)
     if not trusted and module_name.split(".")[0] != "jepakit":
-        raise ValueError(f"the config names {path}, which is not part of jepakit; pass trusted=True to import it")
+        raise ValueError(
+            f"the config names {path}, which is not part of jepakit; pass trusted=True (--trusted) to import it"
+        )
     try:
         found = getattr(importlib.import_module(module_name), name)
     except (ImportError, AttributeError) as error:

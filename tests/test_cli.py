@@ -120,6 +120,25 @@ def test_ctrl_c_saves_and_says_how_to_go_on(recipe, tmp_path):
     assert int(newest.name[5:]) < 2000
 
 
+def test_a_run_of_a_strangers_recipe_is_resumed_when_trusted(trained, tmp_path, capsys):
+    """A run.json may name any class, and importing it runs its code: only with --trusted."""
+    import shutil
+
+    out = tmp_path / "x"
+    shutil.copytree(trained, out)
+    written = json.loads((out / "run.json").read_text())
+    written["run"]["probes"] = [{"class": "strangers_probe.Silent", "every": 3}]
+    (out / "run.json").write_text(json.dumps(written))
+    assert cli.run(["train", "--resume", str(out)]) == 1
+    assert "--trusted" in capsys.readouterr().err
+
+
+def test_watch_is_short_for_its_action(recipe, tmp_path):
+    out = tmp_path / "x"
+    assert cli.run(["train", recipe, "--steps", "1", "--watch", "off", "--out", str(out)]) == 0
+    assert json.loads((out / "run.json").read_text())["run"]["watch"]["action"] == "off"
+
+
 def test_embed_writes_one_row_per_file(trained, photos, tmp_path, capsys):
     out = tmp_path / "features.parquet"
     assert cli.run(["embed", str(trained), str(photos), "--out", str(out)]) == 0

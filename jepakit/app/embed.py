@@ -17,7 +17,13 @@ FORMATS = (".parquet", ".csv")
 
 
 def embed(
-    source: str, pictures: str, out: Path, layers: tuple[int, ...] | None = None, batch: int = 256, device: str = "cpu"
+    source: str,
+    pictures: str,
+    out: Path,
+    layers: tuple[int, ...] | None = None,
+    batch: int = 256,
+    device: str = "cpu",
+    trusted: bool = False,
 ) -> Features:
     """Writes the pooled features of every picture at `pictures`, through the transform that `source` was trained with.
 
@@ -26,7 +32,7 @@ def embed(
     """
     if out.suffix not in FORMATS:
         raise ValueError(f"cannot write {out.name}: give a name that ends in {' or '.join(FORMATS)}")
-    backbone = pretrained.load(source).to(device)
+    backbone = pretrained.load(source, trusted=trusted).to(device)
     if not isinstance(backbone.transform, ImageTransform):
         raise ValueError(f"{source} has no transform for pictures, so it cannot embed them")
     dataset = Images(root=pictures, transform=backbone.transform).everything()

@@ -19,6 +19,7 @@ from jepakit.probes.lowshot import LowShot, PerClass, Share
 from jepakit.probes.names import ProbeName
 from jepakit.probes.result import Probe, Result, write
 from jepakit.train.log import read_run
+from jepakit.train.run import Run
 
 
 def probe_called(name: ProbeName) -> Probe:
@@ -44,20 +45,22 @@ def probe_called(name: ProbeName) -> Probe:
             return FineTune()
 
 
-def measure(source: str, probes: tuple[ProbeName, ...], root: str | None, seed: int, out: Path | None) -> list[Result]:
+def measure(
+    source: str, probes: tuple[ProbeName, ...], root: str | None, seed: int, out: Path | None, trusted: bool = False
+) -> list[Result]:
     """Probes what is at `source` beside random init and raw pixels, and writes the results.
 
     Pictures go through the transform that the backbone was trained with. Without `root` they are those of the run;
     results go to `out`, or to probes.json in the folder of the run. Raises ValueError where either cannot be known.
     """
-    weights = pretrained.open_weights(source)
+    weights = pretrained.open_weights(source, trusted)
+    run = read_run(Path(source), trusted) if (Path(source) / "run.json").exists() else None
     backbone = weights.backbone()
-    data = _data_of(source, root, backbone)
-    path = out or (Path(source) / "probes.json" if _is_run(source) else None)
-    if path is None:
+    data = _data_of(source, root, backbone, run)
+    if run is None and out is None:
         raise ValueError(f"{source} is no run, so say where the results go: --out probes.json")
-    if _is_run(source):
-        warn_of_duplicates(read_run(Path(source)).data, data)
+    if run is not None:
+        warn_of_duplicates(run.data, data)
 
     def random_init(number: int) -> Backbone:
         torch.manual_seed(number)
@@ -66,20 +69,16 @@ def measure(source: str, probes: tuple[ProbeName, ...], root: str | None, seed: 
         return fresh
 
     results = suite.measure(backbone, random_init, data, [probe_called(name) for name in probes], seed)
-    write(results, path)
+    write(results, out or Path(source) / "probes.json")
     return results
 
 
-def _data_of(source: str, root: str | None, backbone: Backbone) -> Images:
+def _data_of(source: str, root: str | None, backbone: Backbone, run: Run | None) -> Images:
     if not isinstance(backbone.transform, ImageTransform):
         raise ValueError(f"{source} has no transform for pictures, so it cannot be probed with them")
-    trained_on = read_run(Path(source)).data if _is_run(source) else None
-    augment = trained_on.augment if isinstance(trained_on, Images) else RandomResizedCrop()
-    root = root or (trained_on.root if isinstance(trained_on, Images) else None)
+    trained_on = run.data if run is not None and isinstance(run.data, Images) else None
+    root = root or (trained_on.root if trained_on is not None else None)
     if root is None:
         raise ValueError(f"{source} does not say what it was trained on; name labelled pictures with --data.root")
+    augment = trained_on.augment if trained_on is not None else RandomResizedCrop()
     return Images(root=root, transform=backbone.transform, augment=augment)
-
-
-def _is_run(source: str) -> bool:
-    return (Path(source) / "run.json").exists()

@@ -47,11 +47,11 @@ class Journal:
             return
         with _sentence(out):
             out.mkdir(parents=True, exist_ok=True)
-            write_run(out, run, place)
-            for name in ("metrics.jsonl", "broken.jsonl"):
-                forget_after(out / name, done)
+            name = write_run(out, run, place)
+            for file in ("metrics.jsonl", "broken.jsonl"):
+                forget_after(out / file, done)
         with _sentence(out):
-            self.writers = [open_sink(sink, out, run) for sink in run.sinks]
+            self.writers = [open_sink(sink, out, name, run) for sink in run.sinks]
 
     def __enter__(self) -> "Journal":
         return self
@@ -109,8 +109,11 @@ def flat_numbers(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[
             yield f"{prefix}{name}", value
 
 
-def write_run(out: Path, run: Run, place: Place) -> None:
-    """run.json: the resolved Run, and what else its result may depend on. Earlier starts of the run are kept."""
+def write_run(out: Path, run: Run, place: Place) -> str:
+    """run.json: the resolved Run, and what else its result may depend on. Earlier starts of the run are kept.
+
+    Returns the name by which others may know the run: its folder and when it was first started.
+    """
     path = out / "run.json"
     starts = json.loads(path.read_text())["starts"] if path.exists() else []
     started = {
@@ -122,7 +125,10 @@ def write_run(out: Path, run: Run, place: Place) -> None:
         "git": revision(),
         "machine": machine(place),
     }
-    write_aside(path, json.dumps({"run": run.to_json(), "starts": [*starts, started]}, indent=2))
+    starts.append(started)
+    write_aside(path, json.dumps({"run": run.to_json(), "starts": starts}, indent=2))
+    first = datetime.fromisoformat(starts[0]["date"])
+    return f"{out.resolve().name}-{first:%Y%m%d-%H%M%S}"
 
 
 def versions() -> dict[str, str]:

@@ -34,12 +34,12 @@ class TensorBoard:
 class Tracker:
     """A run of Weights & Biases or of trackio, which are called alike.
 
-    The project is "jepakit" and the name is that of the folder; a resumed run goes on in the same one.
+    The project is "jepakit"; a resumed run goes on in the one of the same `name`.
     """
 
-    def __init__(self, package: Any, out: Path, run: Run, resumable: dict[str, str]) -> None:
+    def __init__(self, package: Any, name: str, run: Run, resumable: dict[str, str]) -> None:
         self.package = package
-        package.init(project="jepakit", name=out.name, config=run.to_json(), **resumable)
+        package.init(project="jepakit", name=name, config=run.to_json(), **resumable)
 
     def write(self, step: int, values: dict[str, float]) -> None:
         self.package.log(values, step=step)
@@ -48,8 +48,10 @@ class Tracker:
         self.package.finish()
 
 
-def open_sink(sink: Sink, out: Path, run: Run) -> Writer:
-    """Raises ValueError, naming the extra to install, if the package is not there."""
+def open_sink(sink: Sink, out: Path, name: str, run: Run) -> Writer:
+    """The sink of a run that is the only one of its `name`.
+
+    Raises ValueError, naming the extra to install, if the package is not there."""
     match sink:
         case "tensorboard":
             return TensorBoard(out)
@@ -58,10 +60,10 @@ def open_sink(sink: Sink, out: Path, run: Run) -> Writer:
                 import wandb  # pyright: ignore[reportMissingImports]
             except ImportError:
                 raise ValueError("logging to wandb needs the package: pip install 'jepakit[wandb]'") from None
-            return Tracker(wandb, out, run, {"id": out.name, "resume": "allow", "dir": str(out)})
+            return Tracker(wandb, name, run, {"id": name, "resume": "allow", "dir": str(out)})
         case "trackio":
             try:
                 import trackio  # pyright: ignore[reportMissingImports]
             except ImportError:
                 raise ValueError("logging to trackio needs the package: pip install 'jepakit[trackio]'") from None
-            return Tracker(trackio, out, run, {"resume": "allow"})
+            return Tracker(trackio, name, run, {"resume": "allow"})

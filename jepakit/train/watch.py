@@ -29,13 +29,17 @@ class Watch(Config):
     """When the alarm rings: RankMe of the features is below `share` of its highest reading, or below `floor`.
 
     Only after the share `armed` of the run (None: after warmup, in which the rank of a healthy run falls, too), and
-    only when it is so in `readings` readings in a row. "warn" says so once and goes on, "off" reads nothing.
+    only when it is so in `readings` readings in a row. "warn" says so once and goes on, "off" reads nothing. A loss
+    that is not a number stops every run.
+
+    `share` lies between what was read on Fashion-MNIST in the first 700 steps: healthy runs fell to no less than 0.22
+    of their highest rank before they rose again, one without stop-gradient to 0.12 and on to 0.07.
     """
 
     action: Literal["warn", "stop", "off"] = "stop"
     every: int = 100
     readings: int = 3
-    share: float = 0.25
+    share: float = 0.15
     floor: float = 2.0
     armed: float | None = None
     samples: int = 64

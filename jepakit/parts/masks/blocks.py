@@ -3,6 +3,7 @@
 import math
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
@@ -52,46 +53,43 @@ class BlockMasker:
             raise ValueError(f"blocks are drawn on a 2D grid of patches, these tokens have {extent or 'no grid'}")
         targets, context = self.draw(extent, generator, rows.total)
         mine = slice(rows.first, rows.first + rows.count)
-        return Split(
-            rectangle(context, self.rectangular, generator)[mine],
-            rectangle(targets, self.rectangular, generator)[mine],
-        )
+        return Split(rectangle(context, self.rectangular, generator)[mine], targets[mine])
 
     def draw(
         self, extent: tuple[int, int], generator: Generator, count: int
-    ) -> tuple[Bool[Tensor, "b m n"], Bool[Tensor, "b n"]]:
-        """Which tokens are targets and which are context, for `count` samples."""
+    ) -> tuple[Int[Tensor, "b m k"], Bool[Tensor, "b n"]]:
+        """The places of the target blocks, and which tokens are context, for `count` samples."""
         size = self._size(self.block_scale, self.block_aspect, extent, generator)
         context_size = self._size(self.context_scale, (1.0, 1.0), extent, generator)
-        targets = self._place(size, extent, generator, (count, self.blocks))
-        context = self._place(context_size, extent, generator, (count, 1))[:, 0]
+        corners = self._corners(size, extent, generator, (count, self.blocks))
+        context = union(self._corners(context_size, extent, generator, (count, 1)), context_size, extent)
         if self.remove_targets:
-            targets, context = self._remove(targets, context, size, context_size, extent, generator)
-        return targets, context
+            corners, context = self._remove(corners, context, size, context_size, extent, generator)
+        return places_of_blocks(corners, size, extent), context
 
     def _remove(
         self,
-        targets: Bool[Tensor, "b m n"],
+        corners: Int[Tensor, "b m 2"],
         context: Bool[Tensor, "b n"],
         size: tuple[int, int],
         context_size: tuple[int, int],
         extent: tuple[int, int],
         generator: Generator,
-    ) -> tuple[Bool[Tensor, "b m n"], Bool[Tensor, "b n"]]:
+    ) -> tuple[Int[Tensor, "b m 2"], Bool[Tensor, "b n"]]:
         """Takes the targets out of the context, and draws again where too little is left."""
         enough = min(self.min_keep, math.prod(extent) // 5)
-        rest = context & ~targets.any(dim=1)
         for attempt in range(ROUNDS):
+            rest = context & ~union(corners, size, extent)
             short = (rest.sum(dim=1) < enough).nonzero()[:, 0]
             if not len(short):
-                return targets, rest
+                return corners, rest
             if attempt < RETRIES:
-                context[short] = self._place(context_size, extent, generator, (len(short), 1))[:, 0]
+                frames = self._corners(context_size, extent, generator, (len(short), 1))
+                context[short] = union(frames, context_size, extent)
             elif attempt == RETRIES:
                 context[short] = self._reach(extent)
             else:
-                targets[short] = self._place(size, extent, generator, (len(short), self.blocks))
-            rest = context & ~targets.any(dim=1)
+                corners[short] = self._corners(size, extent, generator, (len(short), self.blocks))
         raise ValueError(
             f"{self.blocks} target blocks of {size} leave fewer than {enough} of {math.prod(extent)} context tokens; "
             "lower block_scale or blocks"
@@ -113,15 +111,31 @@ class BlockMasker:
         height, width = (max(1, min(side, limit - edge)) for side, limit in zip(wished, extent, strict=True))
         return height, width
 
-    def _place(
-        self, size: tuple[int, int], extent: tuple[int, int], generator: Generator, shape: tuple[int, ...]
-    ) -> Bool[Tensor, "... n"]:
-        """Blocks of one size at random places, as masks over the flat grid."""
-        inside = [self._cover(side, limit, generator, shape) for side, limit in zip(size, extent, strict=True)]
-        return (inside[0].unsqueeze(-1) & inside[1].unsqueeze(-2)).flatten(-2)
+    def _corners(
+        self, size: tuple[int, int], extent: tuple[int, int], generator: Generator, shape: tuple[int, int]
+    ) -> Int[Tensor, "b m 2"]:
+        """The first row and column of blocks of one size at random places."""
+        edge = 0 if self.released else 1
+        starts = (max(limit - side + edge, 1) for side, limit in zip(size, extent, strict=True))
+        return torch.stack([torch.randint(0, count, shape, generator=generator) for count in starts], dim=-1)
 
-    def _cover(self, side: int, limit: int, generator: Generator, shape: tuple[int, ...]) -> Bool[Tensor, "... s"]:
-        starts = limit - side + (0 if self.released else 1)
-        start: Int[Tensor, "..."] = torch.randint(0, max(starts, 1), shape, generator=generator)
-        ticks = torch.arange(limit)
-        return (ticks >= start.unsqueeze(-1)) & (ticks < start.unsqueeze(-1) + side)
+
+def places_of_blocks(
+    corners: Int[Tensor, "b m 2"], size: tuple[int, int], extent: tuple[int, int]
+) -> Int[Tensor, "b m k"]:
+    """The indices of all cells of each block, in raster order."""
+    inside = torch.arange(size[0]).unsqueeze(1) * extent[1] + torch.arange(size[1])
+    return (corners[..., :1] * extent[1] + corners[..., 1:]) + inside.flatten()
+
+
+def union(corners: Int[Tensor, "b m 2"], size: tuple[int, int], extent: tuple[int, int]) -> Bool[Tensor, "b n"]:
+    """Which cells lie in any of the blocks: a product of rows and columns, which is the fastest way to paint them."""
+    rows, columns = (stripes(corners[..., axis], size[axis], extent[axis]) for axis in (0, 1))
+    # One block needs no sum, and batched products of such thin matrices are slow.
+    painted = rows.mT * columns if corners.shape[1] == 1 else rows.mT @ columns
+    return painted.flatten(1) > 0
+
+
+def stripes(starts: Int[Tensor, "b m"], side: int, limit: int) -> Float[Tensor, "b m s"]:
+    """Ones in the rows (or columns) that each block covers."""
+    return F.embedding(starts, torch.ones(limit, limit).triu().tril(side - 1))

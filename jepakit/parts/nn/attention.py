@@ -22,12 +22,17 @@ class Attention(nn.Module):
         self, x: Float[Tensor, "b n d"], valid: Bool[Tensor, "b n"] | None = None, last: int | None = None
     ) -> Float[Tensor, "b q d"]:
         """Attends from all tokens, or only from the `last` ones, to all valid tokens."""
-        mask = None if valid is None else valid[:, None, None, :]
+        dim = x.shape[-1]
+        # Split along the features: the gradients of the parts are then put together by one copy, not by two.
         if last is None:
-            q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+            q, k, v = self.qkv(x).split(dim, dim=-1)
         else:
-            dim, weight, bias = x.shape[-1], self.qkv.weight, self.qkv.bias
-            q = linear(x[:, -last:], weight[:dim], bias[:dim]).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-            k, v = linear(x, weight[dim:], bias[dim:]).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+            weight, bias = self.qkv.weight, self.qkv.bias
+            q = linear(x[:, -last:], weight[:dim], bias[:dim])
+            k, v = linear(x, weight[dim:], bias[dim:]).split(dim, dim=-1)
+        mask = None if valid is None else valid[:, None, None, :]
+        mixed = F.scaled_dot_product_attention(*(self._heads(part) for part in (q, k, v)), attn_mask=mask)
         return self.projection(mixed.transpose(1, 2).flatten(2))
+
+    def _heads(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b h n e"]:
+        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
