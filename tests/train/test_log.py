@@ -91,7 +91,8 @@ def test_trackers_are_started_fed_and_finished(tmp_path, monkeypatch, package):
     with Journal(tmp_path / "x", run, place(), 0) as journal:
         journal.write(LINE)
     assert [call[0] for call in calls] == ["init", "log", "finish"]
-    assert calls[0][1]["name"] == "x"
+    first = json.loads((tmp_path / "x" / "run.json").read_text())["starts"][0]["date"]
+    assert calls[0][1]["name"] == f"x-{first[:10].replace('-', '')}-{first[11:19].replace(':', '')}"
     assert calls[0][1]["config"] == run.to_json()
     assert calls[0][1]["resume"] == "allow"
     assert calls[1][1:] == ({"loss": 0.5, "terms/prediction": 0.5, "metrics/deep/er": 2}, 3)
