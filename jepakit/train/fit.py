@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from jepakit.train import checkpoint, optimize, parallel
 from jepakit.train.batches import Batches
@@ -28,17 +29,13 @@ def fit(run: Run, out: Path, resume: bool = False, initialize: Initialize | None
     what happened and how to go on.
     """
     run.validate()
-    require_folder(out, resume)
     with listening() as signals, parallel.start(run) as place, torch.random.fork_rng(devices=[]):
-        torch.manual_seed(run.seed)
-        method, dataset = run.model.build(), run.data.build()
+        require_folder(out, resume)
+        place.wait()  # until every rank has looked, before the first one writes
         found = checkpoint.latest(out) if resume else None
-        if found is None and initialize is None and run.start_from is not None:
-            raise ValueError(f"the run starts from {run.start_from}, which nobody has read: pass `initialize` to fit")
-        origin = initialize(method) if initialize is not None and found is None else None
-        spread = Spread(method, run, place)
+        method, state = build_method(run, None if found else initialize, resuming=found is not None)
+        dataset, spread = run.data.build(), Spread(method, run, place)
         optimizer = optimize.build(run.optimizer, method)
-        state = State(origin=dict(origin or {}))
         if found is not None:
             state = checkpoint.restore(found, method, optimizer, place)
         update, saver = Update(run, spread, optimizer, state), Saver(run, out, spread, optimizer, state)
@@ -67,6 +64,16 @@ def require_folder(out: Path, resume: bool) -> None:
         raise ValueError(
             f"{out} already holds a run; go on with: jepakit train --resume {out}, or choose another --out"
         )
+
+
+def build_method(run: Run, initialize: Initialize | None, resuming: bool) -> tuple[nn.Module, State]:
+    """The method as the seed makes it, or filled with foreign weights, whose origin the state keeps."""
+    if initialize is None and run.start_from is not None and not resuming:
+        raise ValueError(f"the run starts from {run.start_from}, which nobody has read: pass `initialize` to fit")
+    torch.manual_seed(run.seed)
+    method = run.model.build()
+    origin = initialize(method) if initialize is not None else None
+    return method, State(origin=dict(origin or {}))
 
 
 class Saver:
