@@ -93,7 +93,12 @@ def train(words: Words) -> None:
 
     if "--resume" in words:
         out, trusted = _parse(_resume, words, "train", train)
-        fit(read_run(out, trusted), out, resume=True)
+        begun = read_run(out, trusted)
+        from jepakit.pretrained import initialize_from
+
+        # Asked for only if the run was killed before its first checkpoint.
+        initialize = None if begun.start_from is None else initialize_from(begun.start_from)
+        fit(begun, out, resume=True, initialize=initialize)
         return
     name, rest = _recipe_name(words, "train", train)
     rest = ["--watch.action" if word == "--watch" else word for word in rest]
