@@ -62,32 +62,34 @@ class BlockMasker:
         size = self._size(self.block_scale, self.block_aspect, extent, generator)
         context_size = self._size(self.context_scale, (1.0, 1.0), extent, generator)
         corners = self._corners(size, extent, generator, (count, self.blocks))
-        context = union(self._corners(context_size, extent, generator, (count, 1)), context_size, extent)
-        if self.remove_targets:
-            corners, context = self._remove(corners, context, size, context_size, extent, generator)
+        frame = cover(self._corners(context_size, extent, generator, (count, 1)), context_size, extent)
+        if not self.remove_targets:
+            return places_of_blocks(corners, size, extent), frame > 0
+        corners, context = self._remove(corners, frame, size, context_size, extent, generator)
         return places_of_blocks(corners, size, extent), context
 
     def _remove(
         self,
         corners: Int[Tensor, "b m 2"],
-        context: Bool[Tensor, "b n"],
+        frame: Float[Tensor, "b n"],
         size: tuple[int, int],
         context_size: tuple[int, int],
         extent: tuple[int, int],
         generator: Generator,
     ) -> tuple[Int[Tensor, "b m 2"], Bool[Tensor, "b n"]]:
-        """Takes the targets out of the context, and draws again where too little is left."""
+        """Takes the targets out of the context's frame, and draws again where too little is left."""
         enough = min(self.min_keep, math.prod(extent) // 5)
         for attempt in range(ROUNDS):
-            rest = context & ~union(corners, size, extent)
+            rest = frame > cover(corners, size, extent)
             short = (rest.sum(dim=1) < enough).nonzero()[:, 0]
             if not len(short):
                 return corners, rest
             if attempt < RETRIES:
-                frames = self._corners(context_size, extent, generator, (len(short), 1))
-                context[short] = union(frames, context_size, extent)
+                frame[short] = cover(
+                    self._corners(context_size, extent, generator, (len(short), 1)), context_size, extent
+                )
             elif attempt == RETRIES:
-                context[short] = self._reach(extent)
+                frame[short] = self._reach(extent)
             else:
                 corners[short] = self._corners(size, extent, generator, (len(short), self.blocks))
         raise ValueError(
@@ -95,11 +97,11 @@ class BlockMasker:
             "lower block_scale or blocks"
         )
 
-    def _reach(self, extent: tuple[int, int]) -> Bool[Tensor, " n"]:
+    def _reach(self, extent: tuple[int, int]) -> Float[Tensor, " n"]:
         """The cells that a block can cover at all."""
-        cells = torch.ones(extent, dtype=torch.bool)
+        cells = torch.ones(extent)
         if self.released:
-            cells[-1], cells[:, -1] = False, False
+            cells[-1], cells[:, -1] = 0.0, 0.0
         return cells.flatten()
 
     def _size(self, scale: Range, aspect: Range, extent: tuple[int, int], generator: Generator) -> tuple[int, int]:
@@ -128,12 +130,12 @@ def places_of_blocks(
     return (corners[..., :1] * extent[1] + corners[..., 1:]) + inside.flatten()
 
 
-def union(corners: Int[Tensor, "b m 2"], size: tuple[int, int], extent: tuple[int, int]) -> Bool[Tensor, "b n"]:
-    """Which cells lie in any of the blocks: a product of rows and columns, which is the fastest way to paint them."""
+def cover(corners: Int[Tensor, "b m 2"], size: tuple[int, int], extent: tuple[int, int]) -> Float[Tensor, "b n"]:
+    """In how many of the blocks each cell lies: a product of rows and columns, which is the fastest way to paint."""
     rows, columns = (stripes(corners[..., axis], size[axis], extent[axis]) for axis in (0, 1))
     # One block needs no sum, and batched products of such thin matrices are slow.
     painted = rows.mT * columns if corners.shape[1] == 1 else rows.mT @ columns
-    return painted.flatten(1) > 0
+    return painted.flatten(1)
 
 
 def stripes(starts: Int[Tensor, "b m"], side: int, limit: int) -> Float[Tensor, "b m s"]:
