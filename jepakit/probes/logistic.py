@@ -19,7 +19,6 @@ from jepakit.probes.result import Outcome, Result, conclude
 from jepakit.probes.subject import Subject, Table, answers
 
 STRENGTHS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
-PATIENCE = 2
 ONE_THREAD = 10_000_000
 """Below so many numbers, threads wait for each other longer than they work: a hundred times so on a busy machine."""
 
@@ -83,7 +82,7 @@ class Logistic(Config):
     """L2-penalized logistic regression (scikit-learn's L-BFGS); view and strength are chosen on training data.
 
     `strengths` are values of scikit-learn's C, tried upwards, each from the solution of the one before, until
-    validation is worse than the best twice in a row: the largest would take the longest.
+    validation gets worse: the weakest penalties would take the longest.
     """
 
     strengths: tuple[float, ...] = STRENGTHS
@@ -118,14 +117,13 @@ class Logistic(Config):
 
     def _fit(self, table: Table) -> tuple[Table, Regression, float]:
         """The standardized table, the regression on it that is best on validation, and its accuracy there."""
-        best, best_score, worse = None, -1.0, 0
+        best, best_score = None, -1.0
         for regression in regressions(table.train.x, answers(table.train), self.strengths, self.iterations):
             right = regression.predict(table.validation.x) == answers(table.validation)
             score = right.double().mean().item()
-            worse = worse + 1 if score < best_score else 0
+            if score < best_score:
+                break
             if score > best_score:
                 best, best_score = regression, score
-            if worse == PATIENCE:
-                break
         assert best is not None, "a Config without strengths was refused"
         return table, best, best_score
