@@ -4,7 +4,8 @@
 
 The plain side is the algorithm of I-JEPA (2301.08243, section 3 and appendix A.1) as one writes it down: for each
 picture, draw places, fill in blocks, take the targets out of the context, read the indices off. Both sides draw from
-XX
+the same distribution (tests/benchmarks/test_masks.py). The goal is a ratio of 50, for masks cut to the shortest by
+their first indices, as the released code cuts them; a random choice, our default, is the second row.
 """
 
 import argparse

@@ -25,7 +25,7 @@ def pictures(sizes: IJEPA, batch: int) -> Tensor:
 
 
 def jepakit_step(method: MaskedJEPA, x: Tensor) -> StepOnce:
-    """Forward, backward, optimizer and EMA as `jepakit.train` makes them; each call draws the masks of the next step."""
+    """Forward, backward, optimizer and EMA as `jepakit.train` makes them; each call draws the next masks."""
     config = optimize.AdamW(peak=RATE, start=RATE, end=RATE, decay=(DECAY, DECAY))
     optimizer, indices = optimize.build(config, method), itertools.count()
 
