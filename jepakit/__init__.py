@@ -1,7 +1,16 @@
 """jepakit: where the JEPA family lives. Public names, imported when they are first used."""
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jepakit.config import Config as Config
+    from jepakit.pretrained import load as load
+    from jepakit.tokens import Places as Places
+    from jepakit.tokens import Split as Split
+    from jepakit.tokens import Tokens as Tokens
+    from jepakit.train.fit import fit as fit
+    from jepakit.train.run import Run as Run
 
 __version__ = "0.1.0"
 

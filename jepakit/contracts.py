@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -12,7 +12,8 @@ from torch.utils import _pytree as pytree
 from jepakit.tokens import Places, Split, Tokens
 
 
-class Rows(NamedTuple):
+@dataclass(frozen=True)
+class Rows:
     """Which rows of a global batch a process holds: `first` to `first + count` of `total`."""
 
     first: int

@@ -29,13 +29,13 @@ def record(finished_run) -> Record:
 def test_a_healthy_run_did_not_collapse(record):
     verdict = judge(with_ranks(record, 8.0, 12.0, 16.0), None)
     assert verdict.state == "healthy"
-    assert verdict.headline == "Did not collapse: effective rank 16.0, where the alarm would ring below 4.00."
+    assert verdict.headline == "Did not collapse: effective rank 16.0, where the alarm would ring below 2.40."
 
 
 def test_a_collapsed_run_says_so_and_what_the_alarm_said(record):
     verdict = judge(with_ranks(record, 16.0, 1.2, 1.1, 1.0, alarm="it collapsed: try this"), None)
     assert verdict.state == "collapsed"
-    assert verdict.headline == "Collapsed: effective rank 1.00, below the alarm at 4.00."
+    assert verdict.headline == "Collapsed: effective rank 1.00, below the alarm at 2.40."
     assert "The alarm said: it collapsed: try this." in verdict.more
 
 

@@ -26,7 +26,7 @@ def test_every_recipe_is_a_valid_run_that_survives_json(name):
 
 @pytest.mark.parametrize(("name", "numbers"), PUBLISHED.items())
 def test_published_recipes(name, numbers):
-    """Paper 2301.08243, appendix A.1: 2e-4 to 1e-3 over the warmup, cosine to 1e-6; decay 0.04 to 0.4; EMA 0.996 to 1."""
+    """Paper 2301.08243, appendix A.1: rate 2e-4 to 1e-3 to 1e-6, decay 0.04 to 0.4, EMA 0.996 to 1."""
     run: Run = getattr(images, name)()
     steps, warmup = numbers
     rate, decay = run.optimizer.rates(), run.optimizer.decays()
@@ -44,11 +44,13 @@ def test_published_recipes(name, numbers):
 
 def test_a_recipe_in_a_file(tmp_path):
     path = tmp_path / "mine.py"
-    path.write_text("from jepakit.recipes.images import ijepa_vitb16_in1k\n\ndef run():\n    return ijepa_vitb16_in1k()\n")
+    path.write_text(
+        "from jepakit.recipes.images import ijepa_vitb16_in1k\n\ndef run():\n    return ijepa_vitb16_in1k()\n"
+    )
     assert find(f"{path}:run")() == images.ijepa_vitb16_in1k()
 
 
 @pytest.mark.parametrize("name", ["ijepa_tiny", "images:nothing", "nowhere:run", "./missing.py:run"])
 def test_a_recipe_that_is_not_there(name):
-    with pytest.raises(ValueError, match="recipe|import"):
+    with pytest.raises(ValueError, match=r"recipe|import"):
         find(name)
