@@ -52,7 +52,11 @@ class _Product(torch.autograd.Function):
 
 
 def _correlate(left: Float[Tensor, "n e"], right: Float[Tensor, "n d"]) -> Float[Tensor, "e d"]:
-    """left' right. oneDNN copies its first operand when that is transposed, so the narrower one goes first."""
+    """left' right. oneDNN copies its first operand when that is transposed, so the narrower one goes first.
+
+    Rows are made contiguous: given a second operand with gaps between its rows, oneDNN falls back to a plain loop.
+    """
+    left, right = left.contiguous(), right.contiguous()
     if left.shape[1] <= right.shape[1]:
         return linear(left.t(), right.t())
     return linear(right.t(), left.t()).t()
