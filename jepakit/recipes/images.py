@@ -14,7 +14,10 @@ IN1K, IN22K = 1_281_167, 14_197_122
 """Pictures in ImageNet-1k and ImageNet-22k (I-JEPA 2301.08243, section 5)."""
 
 SMALL = AdamW(peak=1e-3, start=0.0, end=1e-5, warmup=0.05, decay=(0.05, 0.05))
-"""For networks of about a million parameters and runs of thousands of steps, found by `python -m benchmarks.search`."""
+"""For networks of about a million parameters and runs of thousands of steps, found by trials on validation data."""
+
+ONE_THREAD = 1
+"""A second thread gains a small step little, and may cost it fifty times the time when another program is about."""
 
 
 def demo() -> Run:
@@ -32,6 +35,7 @@ def fashion() -> Run:
         data=Images(root="packaged:fashion-mnist", transform=FASHION_MNIST, augment=RandomResizedCrop()),
         steps=12_000,
         batch=64,
+        threads=ONE_THREAD,
         optimizer=SMALL,
         keep=Keep(every=2_000),
         probes=(Knn(every=1_000),),
@@ -45,6 +49,7 @@ def ijepa_tiny() -> Run:
         data=Images(root="packaged:emoji", transform=ImageTransform(size=64), augment=RandomResizedCrop()),
         steps=12_000,
         batch=64,
+        threads=ONE_THREAD,
         optimizer=SMALL,
         keep=Keep(every=2_000),
         probes=(Knn(every=1_000),),
