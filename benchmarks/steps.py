@@ -16,7 +16,7 @@ RATE, DECAY, MOMENTUM = 1e-4, 0.05, 0.996
 LONG = 1_000_000
 """Steps of the imagined run, so that schedules stand still while it is measured."""
 
-StepOnce = Callable[[], None]
+StepOnce = Callable[[Tensor], None]
 
 
 def pictures(sizes: IJEPA, batch: int) -> Tensor:
@@ -24,12 +24,12 @@ def pictures(sizes: IJEPA, batch: int) -> Tensor:
     return torch.rand(batch, sizes.channels, *sizes.image, generator=torch.Generator().manual_seed(1))
 
 
-def jepakit_step(method: MaskedJEPA, x: Tensor) -> StepOnce:
+def jepakit_step(method: MaskedJEPA) -> StepOnce:
     """Forward, backward, optimizer and EMA as `jepakit.train` makes them; each call draws the next masks."""
     config = optimize.AdamW(peak=RATE, start=RATE, end=RATE, decay=(DECAY, DECAY))
     optimizer, indices = optimize.build(config, method), itertools.count()
 
-    def step() -> None:
+    def step(x: Tensor) -> None:
         moment = step_at(next(indices), LONG, Rows(0, len(x), len(x)))
         optimize.set_progress(optimizer, config, moment.progress)
         method({"x": x}, moment).total.backward()
@@ -40,12 +40,12 @@ def jepakit_step(method: MaskedJEPA, x: Tensor) -> StepOnce:
     return step
 
 
-def plain_step(plain: PlainIJEPA, x: Tensor) -> StepOnce:
+def plain_step(plain: PlainIJEPA) -> StepOnce:
     """The same with PyTorch's defaults."""
     learning = [parameter for parameter in plain.parameters() if parameter.requires_grad]
     optimizer, indices = torch.optim.AdamW(learning, lr=RATE, weight_decay=DECAY), itertools.count()
 
-    def step() -> None:
+    def step(x: Tensor) -> None:
         plain.loss(x, step_at(next(indices), LONG, Rows(0, len(x), len(x)))).backward()
         optimizer.step()
         plain.update_average(MOMENTUM)

@@ -17,10 +17,11 @@ from typing import Any
 import torch
 from rich.console import Console
 from rich.table import Table
+from torch import Tensor
 
 from benchmarks.plain import PlainIJEPA
 from benchmarks.record import control_holds, interleave, ratio, record
-from benchmarks.steps import jepakit_step, largest_difference, pictures, plain_step
+from benchmarks.steps import StepOnce, jepakit_step, largest_difference, pictures, plain_step
 from jepakit.family.ijepa import IJEPA
 from jepakit.recipes.images import fashion
 
@@ -38,12 +39,12 @@ def measure(sizes: IJEPA, batch: int, rounds: int, threads: int) -> dict[str, An
     if difference > TOLERANCE:
         raise AssertionError(f"the two steps differ by {difference:.1e}: their times cannot be compared")
     sides = {
-        "plain": plain_step(plain, x),
-        "plain with SDPA": plain_step(sdpa, x),
-        "jepakit": jepakit_step(method, x),
-        "jepakit again": jepakit_step(sizes.build(), x),
+        "plain": plain_step(plain),
+        "plain with SDPA": plain_step(sdpa),
+        "jepakit": jepakit_step(method),
+        "jepakit again": jepakit_step(sizes.build()),
     }
-    seconds = interleave({name: repeated(step) for name, step in sides.items()}, rounds, warmup=3)
+    seconds = interleave({name: repeated(step, x) for name, step in sides.items()}, rounds, warmup=3)
     control = ratio(seconds["jepakit again"], seconds["jepakit"])
     return {
         "threads": threads,
@@ -56,12 +57,12 @@ def measure(sizes: IJEPA, batch: int, rounds: int, threads: int) -> dict[str, An
     }
 
 
-def repeated(step: Callable[[], None]) -> Callable[[], None]:
+def repeated(step: StepOnce, x: Tensor) -> Callable[[], None]:
     """One round."""
 
     def several() -> None:
         for _ in range(STEPS):
-            step()
+            step(x)
 
     return several
 
