@@ -4,6 +4,7 @@ from itertools import chain
 import torch
 from tiny_engine import Points, Tiny
 
+from jepakit.contracts import Rows
 from jepakit.train.batches import Batches, Broken, Order, choose_workers, ignore_signals
 from jepakit.train.parallel import Place
 from jepakit.train.run import Run
@@ -75,7 +76,7 @@ def test_micro_batches_cover_the_batch_and_know_their_rows():
     (batch,) = read_all(make(batch=7, steps=1))
     parts = list(batch.cut(3, first=10, total=40))
     assert torch.equal(torch.cat([samples["x"] for samples, _ in parts]), batch.samples["x"])
-    assert [tuple(rows) for _, rows in parts] == [(10, 2, 40), (12, 2, 40), (14, 3, 40)]
+    assert [rows for _, rows in parts] == [Rows(10, 2, 40), Rows(12, 2, 40), Rows(14, 3, 40)]
 
 
 def test_waiting_is_measured(monkeypatch):
