@@ -155,7 +155,7 @@ def main() -> None:
         "sigkill",
         {
             "claims": {
-                "faults.sigkill.identical": exactly(int(found.identical), "1 if bit-identical"),
+                "faults.sigkill.identical": exactly(int(found.identical), "boolean"),
                 "faults.sigkill.trials": exactly(found.kills, "kills"),
             },
             "inside_checkpoint": found.inside,
