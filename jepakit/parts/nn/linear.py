@@ -12,7 +12,7 @@ class Linear(nn.Linear):
     """`nn.Linear`, multiplied by oneDNN where PyTorch itself would call a slower library (float32 on a CPU).
 
     PyTorch's own products use MKL, which keeps its AVX-512 kernels to one vendor's processors: on others oneDNN is up
-    to 2.3 times as fast and equally exact (`python -m benchmarks.linear`). Weights and checkpoints are `nn.Linear`'s.
+    to 2.3 times as fast and equally exact (`python -m benchmarks.products`). Weights and checkpoints are `nn.Linear`'s.
     """
 
     def forward(self, input: Float[Tensor, "*n d"]) -> Float[Tensor, "*n e"]:
