@@ -12,6 +12,7 @@ import argparse
 import math
 import statistics
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from rich.console import Console
@@ -25,6 +26,7 @@ from jepakit.parts.masks.rectangle import Rectangular
 from jepakit.parts.nn.position import grid
 
 EXTENT, BATCH, GOAL = (16, 16), 128, 50.0
+SIDES, PLAIN_DRAWS, DRAWS = ("plain", "jepakit", "jepakit again"), 4, 100
 BLOCKS, MIN_KEEP, RETRIES = 4, 10, 20
 Size = tuple[int, int]
 
@@ -93,20 +95,18 @@ def vectorized(how: Rectangular) -> Callable[[Generator], object]:
 
 
 def measure(how: Rectangular, rounds: int) -> dict[str, list[float]]:
-    """Seconds a batch of each side. A vectorized draw is short, so that a round makes ten of them."""
-    ours, generators = vectorized(how), {name: torch.Generator().manual_seed(0) for name in ("plain", "one", "two")}
+    """Seconds a batch of each side. Draws are short, so that a round makes many of them."""
+    ours, generators = vectorized(how), {side: torch.Generator().manual_seed(0) for side in SIDES}
 
-    def several(name: str) -> None:
-        for _ in range(10):
-            ours(generators[name])
+    times = dict(zip(SIDES, (PLAIN_DRAWS, DRAWS, DRAWS), strict=True))
+    draw = {"plain": lambda generator: plain_masks(BATCH, EXTENT, how, generator), "jepakit": ours}
 
-    sides = {
-        "plain": lambda: plain_masks(BATCH, EXTENT, how, generators["plain"]),
-        "jepakit": lambda: several("one"),
-        "jepakit again": lambda: several("two"),
-    }
-    seconds = interleave(sides, rounds, warmup=2)
-    return {name: times if name == "plain" else [time / 10 for time in times] for name, times in seconds.items()}
+    def several(side: str) -> None:
+        for _ in range(times[side]):
+            draw[side.removesuffix(" again")](generators[side])
+
+    seconds = interleave({side: partial(several, side) for side in times}, rounds, warmup=2)
+    return {side: [time / times[side] for time in found] for side, found in seconds.items()}
 
 
 def main() -> None:

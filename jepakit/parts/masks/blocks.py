@@ -126,15 +126,15 @@ def places_of_blocks(
     corners: Int[Tensor, "b m 2"], size: tuple[int, int], extent: tuple[int, int]
 ) -> Int[Tensor, "b m k"]:
     """The indices of all cells of each block, in raster order."""
-    inside = torch.arange(size[0]).unsqueeze(1) * extent[1] + torch.arange(size[1])
-    return (corners[..., :1] * extent[1] + corners[..., 1:]) + inside.flatten()
+    inside = torch.arange(size[0] * extent[1]).view(size[0], extent[1])[:, : size[1]].flatten()
+    return torch.add(corners[..., 1:], corners[..., :1], alpha=extent[1]) + inside
 
 
 def cover(corners: Int[Tensor, "b m 2"], size: tuple[int, int], extent: tuple[int, int]) -> Float[Tensor, "b n"]:
     """In how many of the blocks each cell lies: a product of rows and columns, which is the fastest way to paint."""
     rows, columns = (stripes(corners[..., axis], size[axis], extent[axis]) for axis in (0, 1))
     # One block needs no sum, and batched products of such thin matrices are slow.
-    painted = rows.mT * columns if corners.shape[1] == 1 else rows.mT @ columns
+    painted = rows.mT * columns if corners.shape[1] == 1 else rows.mT.bmm(columns)
     return painted.flatten(1)
 
 

@@ -4,8 +4,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, Shaped
-from numpy.typing import NDArray
+from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
 Rectangular = Literal["first", "random", "pad"]
@@ -19,20 +18,20 @@ def rectangle(mask: Bool[Tensor, "b n"], how: Rectangular, generator: Generator)
     """
     counts = mask.sum(dim=1)
     least, most = (int(count) for count in counts.aminmax())
-    if least == most:
-        return places(mask, least)
-    if how == "pad":
+    if how == "pad" and least < most:
         indices = torch.full((len(mask), most), -1)
         indices[torch.arange(most) < counts.unsqueeze(1)] = mask.nonzero()[:, 1]
         return indices
-    if how == "random":
+    if how == "random" and least < most:
         return smallest(torch.where(mask, torch.rand(mask.shape, generator=generator), 2.0), least)
-    return places(mask & (mask.cumsum(dim=1) <= least), least)
+    return first_places(mask, counts, least)
 
 
-def places(mask: Bool[Tensor, "b n"], size: int) -> Int[Tensor, "b k"]:
-    """The places of a mask that has `size` of them in every row."""
-    return _in_rows(np.flatnonzero(mask.numpy()), mask, size)
+def first_places(mask: Bool[Tensor, "b n"], counts: Int[Tensor, "b"], size: int) -> Int[Tensor, "b k"]:
+    """The first `size` places of each row of a mask, which has so many `counts` of them."""
+    found = torch.from_numpy(np.flatnonzero(mask.numpy()))
+    starts = counts.cumsum(dim=0) - counts
+    return in_columns(found[starts.unsqueeze(1) + torch.arange(size)], mask.shape[1])
 
 
 def smallest(ranks: Float[Tensor, "b n"], size: int) -> Int[Tensor, "b k"]:
@@ -42,12 +41,11 @@ def smallest(ranks: Float[Tensor, "b n"], size: int) -> Int[Tensor, "b k"]:
     values = ranks.numpy()
     found = np.flatnonzero(values <= np.partition(values, size - 1, axis=1)[:, size - 1 : size])
     if len(found) == len(ranks) * size:
-        return _in_rows(found, ranks, size)
+        return in_columns(torch.from_numpy(found).view(-1, size), ranks.shape[1])
     # Two places drew the same number at the limit: sorting takes one of them, at several times the cost.
     return ranks.argsort(dim=1)[:, :size].sort(dim=1).values
 
 
-def _in_rows(found: NDArray[np.intp], matrix: Shaped[Tensor, "b n"], size: int) -> Int[Tensor, "b k"]:
-    """Flat places in a matrix, `size` in each row, as columns."""
-    starts = torch.arange(0, matrix.numel(), matrix.shape[1])
-    return torch.from_numpy(found).view(len(matrix), size) - starts.unsqueeze(1)
+def in_columns(places: Int[Tensor, "b k"], width: int) -> Int[Tensor, "b k"]:
+    """Places in a whole matrix of so many columns, row by row, as columns."""
+    return places - torch.arange(0, len(places) * width, width).unsqueeze(1)
