@@ -2,11 +2,13 @@
 
 `python -m benchmarks.learning` runs what is missing, `--list` says what that is, and names (or beginnings of names)
 choose: `python -m benchmarks.learning fashion.ijepa`. Raw files go to results/learning/, runs to runs/learning/.
+`--again` measures anew what was measured already, from an empty folder, so that a figure can be checked.
 """
 
 import argparse
 import json
-import time
+import math
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +18,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from benchmarks.record import ROOT, origin
+from jepakit.family.ijepa import IJEPA
 from jepakit.probes.finetune import FineTune
 from jepakit.probes.knn import Knn
 from jepakit.probes.linear import Linear
@@ -35,7 +38,7 @@ PROBES: dict[str, Probe] = {
     "lowshot12": LowShot(amount=PerClass(labels=12)),
     "lowshot1": LowShot(amount=Share(share=0.01)),
 }
-SUPERVISED: dict[str, Probe] = {
+SUPERVISED: dict[str, FineTune] = {
     "full": FineTune(rates=(3e-4, 1e-3, 3e-3), steps=2_000),
     "lowshot1": FineTune(amount=Share(share=0.01), rates=(3e-4, 1e-3, 3e-3), steps=300),
 }
@@ -118,15 +121,13 @@ def ablation(name: str, run: Run, seed: int) -> Cell:
 
 def pretrained(cell: Cell) -> dict[str, Any]:
     """Trains, or goes on training, and probes what is kept. A collapse is a finding, not an error."""
-    out = ROOT / "runs" / "learning" / cell.name
-    started, collapsed = time.perf_counter(), None
+    out, collapsed = folder_of(cell), None
     try:
         backbone = fit(cell.run, out, resume=(out / "run.json").exists()).kept
     except Collapsed as stop:
         from jepakit.pretrained import load
 
         collapsed, backbone = str(stop), load(str(out))
-    seconds = time.perf_counter() - started
     backbone.transform = cell.run.data.transform
     log = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     readings = [line["watch"] | {"step": line["step"]} for line in log if "watch" in line]
@@ -138,7 +139,7 @@ def pretrained(cell: Cell) -> dict[str, Any]:
         "readings": readings,
         "collapsed": collapsed,
         "flops": gflops * 1e9,
-        "train_seconds": seconds,
+        "train_seconds": steps[-1]["seconds"],
         "images_per_second": [line["images_per_second"] for line in steps][-1],
     }
 
@@ -157,7 +158,23 @@ def supervised(cell: Cell) -> dict[str, Any]:
     """The same network trained from scratch, with all labels and with 1 % of them, rate chosen on validation data."""
     subject = Subject("supervised", random_backbone(cell), Splits.of(cell.run.data))
     rows = {name: probe.measure(subject, cell.seed) for name, probe in SUPERVISED.items()}
-    return {**figures(rows), "flops": None}
+    classes = int(torch.as_tensor(subject.splits.train.labels).max()) + 1
+    flops = {name: flops_of_training(cell.run, SUPERVISED[name], row.labels, classes) for name, row in rows.items()}
+    return {**figures(rows), "flops": flops}
+
+
+def flops_of_training(run: Run, probe: FineTune, labels: int, classes: int) -> int:
+    """Operations of the one training that was chosen and is reported: a backward pass costs two forward ones.
+
+    Trainings at the other rates, and on the part of the labels that chooses among them, are not counted, as those of
+    the search for the recipe of I-JEPA are not. An epoch ends with a smaller batch.
+    """
+    model = run.model
+    assert isinstance(model, IJEPA)
+    batch = min(probe.batch, labels)
+    epochs, rest = divmod(probe.steps, math.ceil(labels / batch))
+    samples = epochs * labels + rest * batch
+    return 3 * samples * (model.build().backbone.flops(math.prod(model.extent)) + 2 * model.dim * classes)
 
 
 def random_backbone(cell: Cell) -> Any:
@@ -181,11 +198,13 @@ def figures(rows: dict[str, Result]) -> dict[str, Any]:
 
 def write(cell: Cell, found: dict[str, Any]) -> None:
     """The raw file of a cell."""
+    flops = found["flops"]
     body = {
         "claims": {claim: found[figure] for claim, figure in cell.claims.items()},
         "seed": cell.seed,
         "unit": "accuracy" if "rank" not in cell.claims.values() else "effective rank",
         **found,
+        "flops": {claim: flops[figure] for claim, figure in cell.claims.items()} if isinstance(flops, dict) else flops,
         "run": cell.run.to_json(),
         **origin(f"python -m benchmarks.learning {cell.name}"),
     }
@@ -197,20 +216,27 @@ def path_of(cell: Cell) -> Path:
     return ROOT / "results" / "learning" / f"{cell.name}.json"
 
 
+def folder_of(cell: Cell) -> Path:
+    return ROOT / "runs" / "learning" / cell.name
+
+
 def main() -> None:
     """Runs the cells that were asked for and are missing."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help="names of cells, or how they begin; all if none is given")
     parser.add_argument("--list", action="store_true", help="say what there is and what is missing, and run nothing")
+    parser.add_argument("--again", action="store_true", help="measure again what there is, from an empty folder")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     threadpool_limits(asked.threads)
     chosen = [cell for name, cell in cells().items() if not asked.names or name.startswith(tuple(asked.names))]
     for cell in chosen:
-        if path_of(cell).exists() or asked.list:
+        if asked.list or (path_of(cell).exists() and not asked.again):
             print(f"{'done   ' if path_of(cell).exists() else 'missing'} {cell.name}", flush=True)
             continue
+        if asked.again:
+            shutil.rmtree(folder_of(cell), ignore_errors=True)
         print(f"running {cell.name}", flush=True)
         write(cell, cell.measure(replace(cell, run=replace(cell.run, threads=asked.threads, sinks=()))))
 

@@ -6,6 +6,7 @@ results/learning/ is one seed, and gives each a value: here the seeds are put to
 
 import json
 import math
+import os
 import statistics
 from collections import defaultdict
 from pathlib import Path
@@ -44,7 +45,8 @@ def learning_claims(folder: Path) -> dict[str, dict[str, Any]]:
     for path in sorted(folder.glob("*.json")):
         raw = json.loads(path.read_text())
         for name, value in raw["claims"].items():
-            rows[name].append({**raw, "value": value})
+            flops = raw["flops"]
+            rows[name].append({**raw, "value": value, "flops": flops[name] if isinstance(flops, dict) else flops})
     return {name: over_seeds(found) for name, found in rows.items()}
 
 
@@ -57,10 +59,10 @@ def alarm_claims(folder: Path) -> dict[str, dict[str, Any]]:
         "collapse.false_alarms": [raw["collapsed"] is not None for raw in healthy],
         "collapse.misses": [raw["collapsed"] is None for raw in doomed],
     }
-    return {name: share(found, trained[-1]) for name, found in wrong.items() if found}
+    return {name: share(found, trained) for name, found in wrong.items() if found}
 
 
-def share(found: list[bool], last: dict[str, Any]) -> dict[str, Any]:
+def share(found: list[bool], trained: list[dict[str, Any]]) -> dict[str, Any]:
     """A share of runs with its Wilson interval."""
     bounds = stats.binomtest(sum(found), len(found)).proportion_ci(method="wilson")
     return {
@@ -70,7 +72,7 @@ def share(found: list[bool], last: dict[str, Any]) -> dict[str, Any]:
         "n": len(found),
         "seeds": [],
         "unit": "share of runs",
-        **{key: last[key] for key in ORIGIN},
+        **origin_of(trained),
     }
 
 
@@ -81,16 +83,25 @@ def over_seeds(rows: list[dict[str, Any]]) -> dict[str, Any]:
     if len(values) > 1:
         half = stats.t.ppf(0.975, len(values) - 1) * statistics.stdev(values) / math.sqrt(len(values))
     mean = statistics.fmean(values)
-    last = rows[-1]
     return {
         "value": mean,
         "low": mean - half,
         "high": mean + half,
         "n": len(values),
         "seeds": [row["seed"] for row in rows],
-        "unit": last["unit"],
-        "flops": last["flops"],
-        **{key: last[key] for key in ORIGIN},
+        "unit": rows[-1]["unit"],
+        "flops": statistics.fmean(row["flops"] for row in rows),
+        **origin_of(rows),
+    }
+
+
+def origin_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """One origin for several raw files: the command that runs all of them, and every revision they were made at."""
+    commands = [row["command"] for row in rows]
+    return {
+        "command": os.path.commonprefix(commands).rstrip(),  # noqa: RUF071  letters, not folders
+        "git": ", ".join(sorted({row["git"] for row in rows})),
+        "machine": rows[-1]["machine"],
     }
 
 
