@@ -1,6 +1,7 @@
 """Tables of the README and of the page of results, written from results/summary.json: no figure is typed.
 
 `python -m benchmarks.tables` rewrites what stands between the marks and names the claims that were not measured yet.
+The table of trials is made from the raw files of the search, for a trial is no claim.
 """
 
 import json
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.record import ROOT
+from benchmarks.search import trials
 
 PAGES = ("README.md", "docs/results.md")
 MARK = re.compile(r"(<!-- table: (?P<name>[\w-]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
@@ -79,6 +81,11 @@ SUBJECTS = {
     "supervised": "supervised from scratch",
 }
 PROTOCOLS = {"knn": "kNN", "linear": "linear", "lowshot12": "12 labels per class", "lowshot1": "1 % of labels"}
+SCORES = {
+    "ijepa": {name: PROTOCOLS[name] for name in ("knn", "linear", "lowshot1")},
+    "supervised": {"full": "all labels", "lowshot1": PROTOCOLS["lowshot1"]},
+}
+"""What a trial of the search is judged by, by its subject."""
 HEADLINE = (
     *(
         Row(f"{name}.{subject}.{probe}", f"{title}, {words} of {SUBJECTS[subject]}")
@@ -176,6 +183,43 @@ def others(claims: Claims) -> str:
     )
 
 
+def search(claims: Claims) -> str:
+    """Every trial of the search; it stands in files of its own, not among the claims."""
+    return tried(list(trials()), read_trials(ROOT / "results" / "search"))
+
+
+def read_trials(folder: Path) -> Claims:
+    """The raw files of the search by the name of the trial."""
+    return {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
+
+
+def tried(names: Sequence[str], found: Claims) -> str:
+    """A table for each data set and subject: trials by scores, the best of each column bold, missing ones named."""
+    parts = [name.split(".", 2) for name in names]
+    groups = dict.fromkeys((data, subject) for data, subject, _ in parts)
+    tables = []
+    for data, subject in groups:
+        members = {change: f"{data}.{subject}.{change}" for *group, change in parts if group == [data, subject]}
+        title = f"**{SETS[data]}, {SUBJECTS[subject]}**: `python -m benchmarks.search {data}.{subject}`"
+        tables.append(f"{title}\n\n{ranked(members, found, SCORES[subject])}")
+    return "\n\n".join(tables) + footnotes(found, names, "trials")
+
+
+def ranked(members: Mapping[str, str], found: Claims, scores: Mapping[str, str]) -> str:
+    """Trials by what they changed; `members` says under which name each was measured."""
+    known = [found[name]["scores"] for name in members.values() if name in found]
+    best = {score: max((each[score] for each in known), default=None) for score in scores}
+
+    def cell(name: str, score: str) -> str:
+        if name not in found:
+            return "missing"
+        value = found[name]["scores"][score]
+        return f"**{figure(value, 'share')}**" if value == best[score] else figure(value, "share")
+
+    lines = [[f"`{change}`", *(cell(name, score) for score in scores)] for change, name in members.items()]
+    return grid(["trial", *scores.values()], lines)
+
+
 TABLES: dict[str, Callable[[Claims], str]] = {
     "headline": headline,
     "learning": learning,
@@ -183,6 +227,7 @@ TABLES: dict[str, Callable[[Claims], str]] = {
     "collapse": listed(COLLAPSE),
     "speed": listed(SPEED),
     "reliability": listed(RELIABILITY),
+    "search": search,
     "others": others,
 }
 
@@ -202,8 +247,10 @@ def measured(claims: Claims, name: str) -> str:
 
 def figure(value: float, unit: str) -> str:
     """A number as people read it."""
+    if unit.startswith("share"):
+        return f"{100 * value:.1f} %"
     match unit:
-        case "share" | "share of runs" | "accuracy":
+        case "accuracy":
             return f"{100 * value:.1f} %"
         case "%":
             return f"{value:.1f} %"
@@ -230,16 +277,16 @@ def grid(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
-def footnotes(claims: Claims, wanted: Sequence[str]) -> str:
+def footnotes(claims: Claims, wanted: Sequence[str], what: str = "figures") -> str:
     """Machine and revision of what is there, and how much is missing."""
     there = [claims[name] for name in wanted if name in claims]
     notes = []
     if there:
         machines = sorted({f"{claim['machine']['cpu']}, {claim['machine']['cores']} cores" for claim in there})
-        revisions = sorted({claim["git"] for claim in there})
+        revisions = sorted({revision for claim in there for revision in claim["git"].split(", ")})
         notes.append(f"Machine: {'; '.join(machines)}. Revision: {', '.join(revisions)}.")
     if len(there) < len(wanted):
-        notes.append(f"Not measured yet: {len(wanted) - len(there)} of {len(wanted)} figures of this table.")
+        notes.append(f"Not measured yet: {len(wanted) - len(there)} of {len(wanted)} {what} of this table.")
     return "".join(f"\n\n{note}" for note in notes)
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from benchmarks import tables
 from benchmarks.record import ROOT
+from benchmarks.search import trials
 
 ORIGIN = {"command": "python -m benchmarks.x", "git": "abc", "machine": {"cpu": "a chip", "cores": 2}}
 
@@ -33,7 +34,7 @@ def test_a_page_without_any_claim_says_what_is_missing(tmp_path):
 def test_figures_stand_with_interval_mark_verdict_and_command():
     claims = {
         "speed.loading.ratio": claim(1.834, 1.6, 2.05, "times"),
-        "speed.watching.share": claim(0.031, 0.02, 0.04, "share"),
+        "speed.watching.share": claim(0.031, 0.02, 0.04, "share of time"),
         "fashion.ijepa.knn": claim(0.8123, 0.80, 0.82, "accuracy", seeds=[0, 1, 2]),
         "fashion.raw.knn": claim(0.8, 0.8, 0.8, "accuracy", seeds=[0]),
     }
@@ -49,6 +50,33 @@ def test_figures_stand_with_interval_mark_verdict_and_command():
 def test_no_claim_is_hidden():
     assert "`new.thing`" in tables.TABLES["others"]({"new.thing": claim(2, 1, 3, "s")})
     assert tables.TABLES["others"]({"demo.seconds": claim(2, 1, 3, "seconds")}) == "None."
+
+
+def test_trials_stand_by_what_they_changed_and_the_best_is_bold():
+    names = ["emoji.ijepa.base", "emoji.ijepa.momentum_0.97", "emoji.ijepa.crop_0.6", "emoji.supervised.rate_0.001"]
+    scores = {
+        "emoji.ijepa.base": {"knn": 0.5, "linear": 0.61, "lowshot1": 0.4},
+        "emoji.ijepa.momentum_0.97": {"knn": 0.55, "linear": 0.6, "lowshot1": 0.4},
+    }
+    text = tables.tried(names, {name: {"scores": found, **ORIGIN} for name, found in scores.items()})
+    assert "| `base` | 50.0 % | **61.0 %** | **40.0 %** |" in text
+    assert "| `momentum_0.97` | **55.0 %** | 60.0 % | **40.0 %** |" in text
+    assert "| `crop_0.6` | missing | missing | missing |" in text
+    assert "| `rate_0.001` | missing | missing |" in text
+    assert "`python -m benchmarks.search emoji.supervised`" in text
+    assert "Not measured yet: 2 of 4 trials" in text
+    assert "Revision: abc." in text
+
+
+def test_trials_are_read_from_their_raw_files(tmp_path):
+    (tmp_path / "emoji.ijepa.rate_3e-3.json").write_text('{"scores": {"knn": 0.5}}')
+    assert tables.read_trials(tmp_path) == {"emoji.ijepa.rate_3e-3": {"scores": {"knn": 0.5}}}
+    assert tables.read_trials(tmp_path / "nowhere") == {}
+
+
+def test_every_trial_has_a_row():
+    text = tables.TABLES["search"]({})
+    assert all(f"| `{name.split('.', 2)[2]}` |" in text for name in trials())
 
 
 def test_claims_have_a_place():
