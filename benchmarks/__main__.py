@@ -15,7 +15,7 @@ from rich.table import Table
 
 from benchmarks.record import ROOT
 
-NAMES = ("masks", "encoder", "loading", "tiny_step", "ijepa_step", "memory", "watching", "products")
+NAMES = ("masks", "masks_3d", "encoder", "loading", "tiny_step", "ijepa_step", "memory", "watching", "products")
 FOLDER = ROOT / "results" / "benchmarks"
 
 
