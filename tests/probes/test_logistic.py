@@ -61,6 +61,18 @@ def test_measure_equals_the_pipeline_at_the_chosen_strength(parts):
     assert result.labels_to_choose == 60
 
 
+def test_the_strength_is_chosen_with_few_and_the_regression_fitted_on_all(parts):
+    subject = Subject("jepa", Projection(), Splits.of(parts))
+    result = Logistic(choose_with=60).measure(subject, seed=0)
+    table = next(table for table in subject.tables if table.view == result.chosen["view"]).standardized()
+    few = Logistic(choose_with=60)._choose(table)[1]
+    train, asked = (table.train.x, table.train.labels), (few.strength,)
+    whole, cold = next(regressions(*train, asked, 300, few)), next(regressions(*train, asked, 300))
+    assert result.value == (whole.predict(table.test.x) == table.test.labels).double().mean().item()
+    assert not torch.allclose(few.weight, whole.weight, atol=0.02)
+    torch.testing.assert_close(whole.weight, cold.weight, rtol=0, atol=0.02)
+
+
 def test_no_strengths_are_refused():
     with pytest.raises(ValueError, match="at least one value of C"):
         Logistic(strengths=())
