@@ -36,40 +36,66 @@ def open_arrays(path: Path) -> Arrays:
     A .npz holds "x" or "images", and "y" or "labels" where there are labels; or one of each for a part: "x_train",
     "y_train", "x_test", "y_test". "classes" may name the classes.
     """
+    return arrays_from(load_arrays(path), str(path))
+
+
+def load_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a .npy file (mapped, and called "x") or a .npz file. Raises ValueError if it is neither."""
     try:
         found = np.load(path, mmap_mode="r" if path.suffix == ".npy" else None, allow_pickle=False)
-        content = {"x": found} if isinstance(found, np.ndarray) else {key: found[key] for key in found.files}
+        return {"x": found} if isinstance(found, np.ndarray) else {key: found[key] for key in found.files}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} is not a NumPy file of plain numbers: {error}") from None
-    return arrays_from(content, str(path))
 
 
 def arrays_from(content: Mapping[str, np.ndarray], name: str) -> Arrays:
     """The pictures among named arrays; `name` is what a message calls them."""
-    whole = [(None, _first(content, _IMAGE_KEYS, ""), _first(content, _LABEL_KEYS, ""))]
+    arrays, listing = list_arrays(content, name, _IMAGE_KEYS, "picture")
+    for images in arrays:
+        if (
+            images.dtype != np.uint8
+            or images.ndim not in (3, 4)
+            or (images.ndim == 4 and images.shape[3] not in (1, 3))
+        ):
+            raise ValueError(
+                f"{name}: pictures are bytes (uint8) of shape [n h w] or [n h w c] with 1 or 3 channels, "
+                f"these are {images.dtype} of shape {images.shape}"
+            )
+    return Arrays(arrays, listing)
+
+
+def list_arrays(
+    content: Mapping[str, np.ndarray], name: str, keys: tuple[str, ...], kind: str
+) -> tuple[list[np.ndarray], Listing]:
+    """The arrays of samples, under one of `keys`, one a part, and their listing. Raises ValueError without any."""
+    whole = [(None, _first(content, keys, ""), _first(content, _LABEL_KEYS, ""))]
     by_part = [
-        (code, _first(content, _IMAGE_KEYS, f"_{part}"), _first(content, _LABEL_KEYS, f"_{part}"))
+        (code, _first(content, keys, f"_{part}"), _first(content, _LABEL_KEYS, f"_{part}"))
         for code, part in enumerate(PARTS)
     ]
     pieces = [
-        (code, images, labels) for code, images, labels in (*whole, *by_part) if images is not None and len(images) > 0
+        (code, samples, labels)
+        for code, samples, labels in (*whole, *by_part)
+        if samples is not None and len(samples) > 0
     ]
     if not pieces:
-        raise ValueError(f"{name} holds {', '.join(sorted(content))}; pictures are looked for under 'x' or 'images'")
-    for _, images, labels in pieces:
-        _check(images, labels, name)
+        places = f"'{keys[0]}' or '{keys[1]}'"
+        raise ValueError(f"{name} holds {', '.join(sorted(content))}; {kind}s are looked for under {places}")
+    for _, samples, labels in pieces:
+        if labels is not None and labels.shape != (len(samples),):
+            raise ValueError(f"{name}: {len(samples)} {kind}s need as many labels, their shape is {labels.shape}")
     labels = [labels for _, _, labels in pieces]
     known = [array for array in labels if array is not None]
     if known and len(known) < len(labels):
         raise ValueError(f"{name} has labels for some of its parts only; give labels for all of them or for none")
     numbers, classes = number_labels(np.concatenate(known), content.get("classes")) if known else (None, None)
-    counts = [len(images) for _, images, _ in pieces]
+    counts = [len(samples) for _, samples, _ in pieces]
     codes = [code for code, _, _ in pieces]
     parts = None
     if None not in codes:
         parts = torch.repeat_interleave(torch.tensor([code or 0 for code in codes]), torch.tensor(counts))
     listing = Listing([f"row {row}" for row in range(sum(counts))], numbers, classes, parts)
-    return Arrays([images for _, images, _ in pieces], listing)
+    return [samples for _, samples, _ in pieces], listing
 
 
 def number_labels(
@@ -86,13 +112,3 @@ def number_labels(
 
 def _first(content: Mapping[str, np.ndarray], keys: tuple[str, ...], ending: str) -> np.ndarray | None:
     return next((content[key + ending] for key in keys if key + ending in content), None)
-
-
-def _check(images: np.ndarray, labels: np.ndarray | None, name: str) -> None:
-    if images.dtype != np.uint8 or images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[3] not in (1, 3)):
-        raise ValueError(
-            f"{name}: pictures are bytes (uint8) of shape [n h w] or [n h w c] with 1 or 3 channels, "
-            f"these are {images.dtype} of shape {images.shape}"
-        )
-    if labels is not None and labels.shape != (len(images),):
-        raise ValueError(f"{name}: {len(images)} pictures need as many labels, their shape is {labels.shape}")

@@ -1,7 +1,7 @@
-"""Pictures as files in a folder, with or without a folder per part and per class."""
+"""Files in a folder, with or without a folder per part and per class: pictures here, others by `list_files`."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -27,35 +27,43 @@ class Folder:
 
 
 def open_folder(root: Path) -> Folder:
-    """The pictures below `root`, sorted by path.
+    """The pictures below `root`, as `list_files` finds them. Raises ValueError if there are none."""
+    return Folder(root, list_files(root, SUFFIXES, "picture"))
+
+
+def list_files(root: Path, suffixes: frozenset[str], kind: str) -> Listing:
+    """The files below `root` that are known as a `kind` by their suffix, sorted by path.
 
     Folders called train, val or test at the top are parts. Two or more folders inside (of the part, or of the root)
-    that hold all pictures are classes; pictures beside them mean that the folders are no classes. Hidden files and
-    those without a picture's suffix are passed over, the latter with a note. Raises ValueError if nothing is left.
+    that hold all files are classes; files beside them mean that the folders are no classes. Hidden files and those
+    without such a suffix are passed over, the latter with a note. Raises ValueError if nothing is left.
     """
-    found = sorted(_walk(root), key=lambda entry: entry.name)
-    names = [entry.name for entry in found if entry.picture]
+    found = sorted(_walk(root, suffixes), key=lambda entry: entry.name)
+    names = [entry.name for entry in found if entry.known]
     if not names:
-        raise ValueError(f"{root} holds no pictures; they are known by their suffix: {', '.join(sorted(SUFFIXES))}")
+        raise ValueError(f"{root} holds no {kind}s; they are known by their suffix: {', '.join(sorted(suffixes))}")
+    others = len(found) - len(names)
+    return arrange(names, (_passed_over(others, root.name, kind),) if others else ())
+
+
+def arrange(names: Sequence[str], notes: tuple[str, ...] = ()) -> Listing:
+    """A listing of paths below a root, whose folders name parts and classes where they can (see `list_files`)."""
     places = [PurePosixPath(name).parts for name in names]
     part_codes = [part_of(place[0]) if len(place) > 1 else None for place in places]
     has_parts = None not in part_codes and TRAIN in part_codes
-    inside = [place[1:] for place in places] if has_parts else places
-    labels, classes = _classes(inside)
-    others = len(found) - len(names)
-    notes = (_passed_over(others, root.name),) if others else ()
+    labels, classes = _classes([place[1:] for place in places] if has_parts else places)
     parts = torch.tensor([code or 0 for code in part_codes]) if has_parts else None
-    return Folder(root, Listing(names, labels, classes, parts, notes=notes))
+    return Listing(names, labels, classes, parts, notes=notes)
 
 
 @dataclass(frozen=True)
 class _Entry:
     name: str
-    picture: bool
+    known: bool
 
 
-def _walk(root: Path) -> Iterator[_Entry]:
-    """Files below `root`. A folder called like a picture counts as one, so that it is reported instead of lost."""
+def _walk(root: Path, suffixes: frozenset[str]) -> Iterator[_Entry]:
+    """Files below `root`. A folder called like one counts as one, so that it is reported instead of lost."""
     pending = [""]
     while pending:
         prefix = pending.pop()
@@ -64,14 +72,14 @@ def _walk(root: Path) -> Iterator[_Entry]:
                 if entry.name.startswith("."):
                     continue
                 name = prefix + entry.name
-                picture = os.path.splitext(entry.name)[1].lower() in SUFFIXES
-                if entry.is_dir(follow_symlinks=False) and not picture:
+                known = os.path.splitext(entry.name)[1].lower() in suffixes
+                if entry.is_dir(follow_symlinks=False) and not known:
                     pending.append(name + "/")
                 else:
-                    yield _Entry(name, picture)
+                    yield _Entry(name, known)
 
 
-def _classes(inside: list[tuple[str, ...]]) -> tuple[Tensor | None, tuple[str, ...] | None]:
+def _classes(inside: Sequence[tuple[str, ...]]) -> tuple[Tensor | None, tuple[str, ...] | None]:
     if any(len(place) < 2 for place in inside):
         return None, None
     classes = tuple(sorted({place[0] for place in inside}))
@@ -81,7 +89,7 @@ def _classes(inside: list[tuple[str, ...]]) -> tuple[Tensor | None, tuple[str, .
     return torch.tensor([number[place[0]] for place in inside]), classes
 
 
-def _passed_over(count: int, where: str) -> str:
+def _passed_over(count: int, where: str, kind: str) -> str:
     if count == 1:
-        return f"1 file below {where} was passed over: its suffix is not a picture's"
-    return f"{count} files below {where} were passed over: their suffixes are not a picture's"
+        return f"1 file below {where} was passed over: its suffix is not a {kind}'s"
+    return f"{count} files below {where} were passed over: their suffixes are not a {kind}'s"

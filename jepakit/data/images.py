@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import torch
 from jaxtyping import Int
-from torch import Generator, Tensor
+from torch import Tensor
 
 from jepakit.config import Config
 from jepakit.data.arrays import open_arrays
 from jepakit.data.decode import SUFFIXES
 from jepakit.data.folders import open_folder
+from jepakit.data.order import generator_for, shuffle
 from jepakit.data.packaged import open_packaged
 from jepakit.data.shards import open_shards
-from jepakit.data.sources import PARTS, TEST, Listing, Part, Source, settle_parts
+from jepakit.data.sources import Listing, Part, Source, labeled_rows, rows_to_pretrain, settle_parts
 from jepakit.data.tables import open_tables
 from jepakit.data.transforms import ImageTransform, RandomResizedCrop, recolor
 
@@ -42,15 +42,12 @@ class Images(Config):
     def build(self) -> "ImageDataset":
         """What is pretrained on: every picture outside of the test part, augmented."""
         source, listing = self._opened
-        assert listing.parts is not None
-        return ImageDataset(source, listing, torch.nonzero(listing.parts != TEST)[:, 0], self.transform, self.augment)
+        return ImageDataset(source, listing, rows_to_pretrain(listing), self.transform, self.augment)
 
     def split(self, part: Part, augmented: bool = False) -> "ImageDataset | None":
         """The labeled pictures of one part, not augmented unless asked for; None if there are none."""
         source, listing = self._opened
-        if listing.labels is None or listing.parts is None:
-            return None
-        rows = torch.nonzero((listing.parts == PARTS.index(part)) & (listing.labels >= 0))[:, 0]
+        rows = labeled_rows(listing, part)
         augment = self.augment if augmented else None
         return ImageDataset(source, listing, rows, self.transform, augment) if len(rows) else None
 
@@ -154,23 +151,5 @@ class ImageDataset:
         return self._listing.names[int(self._rows[index])]
 
     def order(self, epoch: int, seed: int) -> Int[Tensor, "n"]:
-        """A permutation that depends on (seed, epoch) alone.
-
-        Rows of shards stay near each other: shards are permuted, then rows move by less than the source's window, so
-        that a disk or a network file system reads nearly in sequence.
-        """
-        generator = generator_for(seed, epoch)
-        shards = self._listing.shards
-        if shards is None or len(self) <= self._listing.window:
-            return torch.randperm(len(self), generator=generator)
-        mine = shards[self._rows]
-        rank = torch.randperm(int(shards.max()) + 1, generator=generator)
-        sequence = torch.argsort(rank[mine], stable=True)
-        moved = torch.arange(len(self)) + self._listing.window * torch.rand(len(self), generator=generator)
-        return sequence[torch.argsort(moved, stable=True)]
-
-
-def generator_for(*key: int) -> Generator:
-    """A generator that depends on these numbers alone; near keys give unrelated draws."""
-    state = np.random.SeedSequence(key).generate_state(1, np.uint64)[0]
-    return torch.Generator().manual_seed(int(state) % 2**63)
+        """A permutation that depends on (seed, epoch) alone."""
+        return shuffle(self._listing, self._rows, epoch, seed)

@@ -1,6 +1,6 @@
-"""Pictures in tar shards, as WebDataset lays them out: files of one sample share their name up to the first dot.
+"""Files in tar shards, as WebDataset lays them out: those of one sample share their name up to the first dot.
 
-Headers are indexed once; a picture is then read at its offset, nothing is ever unpacked.
+Headers are indexed once; a member is then read at its offset, nothing is ever unpacked.
 """
 
 import json
@@ -36,6 +36,10 @@ class Shards:
 
     def read(self, row: int) -> UInt8[Tensor, "c h w"]:
         """The decoded member. Raises BrokenSample."""
+        return decode(self.read_bytes(row), self.listing.names[row])
+
+    def read_bytes(self, row: int) -> bytes:
+        """The member as it is stored. Raises BrokenSample."""
         name, size = self.listing.names[row], int(self._sizes[row])
         try:
             with open(self._paths[self._shards[row]], "rb", buffering=0) as file:
@@ -44,29 +48,29 @@ class Shards:
             raise BrokenSample(f"{name}: its shard cannot be read: {error.strerror or error}") from None
         if len(data) < size:
             raise BrokenSample(f"{name}: its shard ends within it")
-        return decode(data, name)
+        return data
 
 
-def open_shards(paths: list[Path]) -> Shards:
-    """The pictures of these tar files, in the order given.
+def open_shards(paths: list[Path], suffixes: frozenset[str] = SUFFIXES, kind: str = "picture") -> Shards:
+    """The members of these tar files that are known as a `kind` by their suffix, in the order given.
 
-    The label is the number in NAME.cls, or "label" in NAME.json; a set has labels if every picture has one. Raises
+    The label is the number in NAME.cls, or "label" in NAME.json; a set has labels if every sample has one. Raises
     ValueError for compressed or broken tars, and for members that are links or would leave their folder.
     """
-    members = [member for shard, path in enumerate(paths) for member in _index(shard, path)]
-    pictures = [member for member in members if member.size >= 0]
-    if not pictures:
-        raise ValueError(f"{paths[0]} holds no pictures; members are known by their suffix: {', '.join(SUFFIXES)}")
-    known = [member.label for member in pictures if member.label is not None]
+    members = [member for shard, path in enumerate(paths) for member in _index(shard, path, suffixes)]
+    found = [member for member in members if member.size >= 0]
+    if not found:
+        raise ValueError(f"{paths[0]} holds no {kind}s; members are known by their suffix: {', '.join(suffixes)}")
+    known = [member.label for member in found if member.label is not None]
     labels, classes, notes = None, None, ()
-    if len(known) == len(pictures):
+    if len(known) == len(found):
         labels, classes = number_labels(np.asarray(known))
     elif known:
-        notes = (f"{len(pictures) - len(known)} of {len(pictures)} pictures have no label, so labels are left aside",)
-    shards = torch.tensor([member.shard for member in pictures])
+        notes = (f"{len(found) - len(known)} of {len(found)} {kind}s have no label, so labels are left aside",)
+    shards = torch.tensor([member.shard for member in found])
     parts = parts_of_files(paths)
     listing = Listing(
-        [f"{paths[member.shard].name}/{member.key}" for member in pictures],
+        [f"{paths[member.shard].name}/{member.key}" for member in found],
         labels,
         classes,
         None if parts is None else parts[shards],
@@ -74,12 +78,12 @@ def open_shards(paths: list[Path]) -> Shards:
         _WINDOW,
         notes,
     )
-    return Shards(paths, pictures, listing)
+    return Shards(paths, found, listing)
 
 
 @dataclass
 class _Member:
-    """A sample of a shard; `size` is -1 until its picture is met."""
+    """A sample of a shard; `size` is -1 until its file is met."""
 
     shard: int
     key: str
@@ -88,7 +92,7 @@ class _Member:
     label: int | str | None = field(default=None)
 
 
-def _index(shard: int, path: Path) -> list[_Member]:
+def _index(shard: int, path: Path, suffixes: frozenset[str]) -> list[_Member]:
     samples: dict[str, _Member] = {}
     try:
         with tarfile.open(path, "r:") as archive:
@@ -97,7 +101,7 @@ def _index(shard: int, path: Path) -> list[_Member]:
                 stem, _, suffix = name.partition(".")
                 key = f"{folder}/{stem}" if folder else stem
                 sample = samples.setdefault(key, _Member(shard, key))
-                if f".{suffix.lower()}" in SUFFIXES:
+                if f".{suffix.lower()}" in suffixes:
                     sample.offset, sample.size = info.offset_data, info.size
                 elif suffix in ("cls", "json"):
                     content = archive.extractfile(info)

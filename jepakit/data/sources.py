@@ -94,11 +94,24 @@ def settle_parts(listing: Listing) -> Listing:
     free = parts == TRAIN
     if not (parts == TEST).any():
         parts[free & (shares < HELD_OUT)] = TEST
-        notes.append(f"{HELD_OUT:.0%} of the pictures, chosen by a hash of their names, are held out as the test part")
+        notes.append(f"{HELD_OUT:.0%} of the samples, chosen by a hash of their names, are held out as the test part")
     if not (parts == VALIDATION).any():
         parts[free & (shares >= HELD_OUT) & (shares < 2 * HELD_OUT)] = VALIDATION
-        notes.append(f"about {HELD_OUT:.0%} of the training pictures, chosen by a hash of their names, are validation")
+        notes.append(f"about {HELD_OUT:.0%} of the training samples, chosen by a hash of their names, are validation")
     return replace(listing, parts=parts, notes=tuple(notes))
+
+
+def rows_to_pretrain(listing: Listing) -> Int[Tensor, "n"]:
+    """Every row outside of the test part."""
+    assert listing.parts is not None
+    return torch.nonzero(listing.parts != TEST)[:, 0]
+
+
+def labeled_rows(listing: Listing, part: Part) -> Int[Tensor, "n"]:
+    """The labeled rows of one part; none where there are no labels."""
+    if listing.labels is None or listing.parts is None:
+        return torch.empty(0, dtype=torch.int64)
+    return torch.nonzero((listing.parts == PARTS.index(part)) & (listing.labels >= 0))[:, 0]
 
 
 def hashed_shares(keys: Sequence[str]) -> Float[Tensor, "n"]:
