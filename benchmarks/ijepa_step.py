@@ -68,8 +68,8 @@ def mean_gflop(method: MaskedJEPA, x: Tensor, steps: int) -> float:
     unused = method.backbone.tokenizer.flops(1)
     total = 0
     for index in range(steps):
-        split = method._ask(answers, step_at(index, LONG, Rows(0, len(x), len(x))).shared, Rows(0, len(x), len(x)))
-        total += len(x) * (method.flops(answers.values.shape[1], split) - unused * split.context.shape[1])
+        (split,) = method._ask(answers, step_at(index, LONG, Rows(0, len(x), len(x))).shared, Rows(0, len(x), len(x)))
+        total += len(x) * (method.flops(answers.values.shape[1], [split]) - unused * split.context.shape[1])
     return total / steps / 1e9
 
 

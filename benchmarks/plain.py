@@ -101,7 +101,7 @@ class PlainIJEPA(nn.Module):
     def __init__(self, sizes: IJEPA, method: MaskedJEPA, sdpa: bool = False) -> None:
         super().__init__()
         self.encoder, self.predictor = PlainEncoder(sizes, sdpa), PlainPredictor(sizes, sdpa)
-        self.masker, self.extent = method.masker, sizes.extent
+        (self.masker,), self.extent = method.maskers, sizes.extent
         self.encoder.load_state_dict(encoder_weights(method.backbone.state_dict(), sizes), strict=False)
         self.predictor.load_state_dict(predictor_weights(method.predictor.state_dict()), strict=False)
         self.average = copy.deepcopy(self.encoder).requires_grad_(False)

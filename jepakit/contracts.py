@@ -95,11 +95,19 @@ class Masker(Protocol):
     ) -> Split: ...
 
 
+@dataclass(frozen=True)
+class Prediction:
+    """What a predictor says: [b, m*k] tokens in the order of the places; a dense one speaks of the context, too."""
+
+    places: Tokens
+    context: Tokens | None = None
+
+
 @runtime_checkable
 class Predictor(Protocol):
-    """Fills in: given context tokens and places, says what is there; [b, m*k] tokens in the order of the places."""
+    """Fills in: given context tokens and places, says what is there. `family` says which kind of question it is."""
 
-    def __call__(self, context: Tokens, places: Places, family: int = 0) -> Tokens: ...
+    def __call__(self, context: Tokens, places: Places, family: int = 0) -> Prediction: ...
 
 
 @runtime_checkable
@@ -121,9 +129,14 @@ class Target(Protocol):
 
 @runtime_checkable
 class Energy(Protocol):
-    """How badly a prediction fits: one number per sample, averaged over the valid tokens of that sample."""
+    """How badly a prediction fits: one number per sample, averaged over the valid tokens of that sample.
 
-    def __call__(self, prediction: Tokens, target: Tokens) -> Float[Tensor, "b"]: ...
+    With a `weight` per token, errors are multiplied by it before they are averaged.
+    """
+
+    def __call__(
+        self, prediction: Tokens, target: Tokens, weight: Float[Tensor, "b n"] | None = None
+    ) -> Float[Tensor, "b"]: ...
 
 
 @runtime_checkable
@@ -174,3 +187,4 @@ class BrokenSample(Exception):
 
 
 pytree.register_dataclass(Losses)
+pytree.register_dataclass(Prediction)

@@ -12,6 +12,7 @@ from jepakit.parts.masks.rectangle import Rectangular
 from jepakit.parts.nn.backbone import Backbone
 from jepakit.parts.nn.initialize import Initialization, initialize
 from jepakit.parts.nn.position import SinCos, Table
+from jepakit.parts.nn.sizes import require_sizes
 from jepakit.parts.nn.transformer import Transformer
 from jepakit.parts.predictors.mask_token import MaskTokenPredictor
 from jepakit.parts.targets import EMATarget, PixelTarget, SharedTarget
@@ -20,7 +21,6 @@ from jepakit.schedules import linear
 from jepakit.weights.ijepa import EncoderSizes, PredictorSizes
 
 Range = tuple[float, float]
-MOST_WIDE, MOST_DEEP = 65_536, 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,28 +61,27 @@ class IJEPA(Config):
 
     def build(self) -> MaskedJEPA:
         """The method: backbone, predictor, masks and target. Raises ValueError for sizes that do not fit."""
-        self._require_sizes()
+        rows, columns = (side // max(self.patch, 1) for side in self.image)
+        require_sizes(
+            {"patch": self.patch, "channels": self.channels, "dim": self.dim, "heads": self.heads,
+             "mlp_ratio * dim": round(self.mlp_ratio * self.dim), "predictor_dim": self.predictor_dim,
+             "predictor_heads": self.predictor_heads or self.heads, "rows of patches": rows,
+             "columns of patches": columns},
+            {"depth": self.depth, "predictor_depth": self.predictor_depth},
+        )  # fmt: skip
         backbone = self._backbone()
         predictor = self._predictor(backbone)
-        return MaskedJEPA(backbone, self._masker(), predictor, self._target(backbone), smooth_l1)
+        return MaskedJEPA(backbone, [self._masker()], predictor, self._target(backbone), smooth_l1)
+
+    @property
+    def sample(self) -> tuple[int, int, int]:
+        """Channels, height and width of a picture."""
+        return self.channels, *self.image
 
     @property
     def extent(self) -> tuple[int, int]:
         """Rows and columns of patches."""
         return self.image[0] // self.patch, self.image[1] // self.patch
-
-    def _require_sizes(self) -> None:
-        """So that a wrong number, or a file of a stranger, gives a sentence instead of a network without end."""
-        rows, columns = (side // max(self.patch, 1) for side in self.image)
-        widths = {"patch": self.patch, "channels": self.channels, "dim": self.dim, "heads": self.heads,
-                  "mlp_ratio * dim": round(self.mlp_ratio * self.dim), "predictor_dim": self.predictor_dim,
-                  "predictor_heads": self.predictor_heads or self.heads, "rows of patches": rows,
-                  "columns of patches": columns}  # fmt: skip
-        depths = {"depth": self.depth, "predictor_depth": self.predictor_depth}
-        for most, sizes in ((MOST_WIDE, widths), (MOST_DEEP, depths)):
-            for name, size in sizes.items():
-                if not 1 <= size <= most:
-                    raise ValueError(f"{name} should be from 1 to {most}, got {size}")
 
     def _backbone(self) -> Backbone:
         position = SinCos(self.dim, self.extent) if self.positions == "sin_cos" else Table(self.dim, self.extent)

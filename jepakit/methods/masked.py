@@ -1,25 +1,51 @@
 """The masked rule: predict the representation of some tokens from others (I-JEPA 2301.08243, section 3)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
-from jepakit.contracts import Energy, Losses, Masker, Rows, Step, Target
+from jepakit.contracts import Energy, Losses, Masker, Prediction, Rows, Step, Target
+from jepakit.parts.energies import nearness
 from jepakit.parts.nn.backbone import Backbone
 from jepakit.parts.predictors.mask_token import MaskTokenPredictor
+from jepakit.schedules import Schedule
 from jepakit.tokens import Places, Split, Tokens
 
 
+@dataclass(frozen=True)
+class ContextLoss:
+    """How much a dense predictor is asked about what it sees, and whether more so near what is hidden (V-JEPA 2.1)."""
+
+    share: Schedule
+    by_distance: bool = True
+
+
 class MaskedJEPA(nn.Module):
-    """The target answers, the masker asks, the backbone sees, the predictor fills in, the energy compares."""
+    """The target answers, the masker asks, the backbone sees, the predictor fills in, the energy compares.
+
+    Each of the `maskers` asks about every sample, with the mask token that `families` names (its own, if not given).
+    `levels` of the backbone, side by side, are what the predictor reads and, given to the target too, predicts.
+    """
 
     def __init__(
-        self, backbone: Backbone, masker: Masker, predictor: MaskTokenPredictor, target: Target, energy: Energy
+        self,
+        backbone: Backbone,
+        maskers: Sequence[Masker],
+        predictor: MaskTokenPredictor,
+        target: Target,
+        energy: Energy,
+        families: Sequence[int] | None = None,
+        levels: tuple[int, ...] | None = None,
+        context_loss: ContextLoss | None = None,
     ) -> None:
         super().__init__()
         self.backbone, self.predictor, self.target = backbone, predictor, target
-        self.masker, self.compare = masker, energy
+        self.maskers, self.compare = tuple(maskers), energy
+        self.families = tuple(families or range(len(self.maskers)))
+        self.levels, self.context_loss = levels, context_loss
 
     @property
     def kept(self) -> nn.Module:
@@ -27,47 +53,63 @@ class MaskedJEPA(nn.Module):
         return self.target.kept(self.backbone)
 
     def forward(self, batch: Mapping[str, Tensor], step: Step) -> Losses:
-        """The mean energy of a batch {"x": [b c h w]}."""
+        """The mean energy of a batch {"x": [b c h w]} or {"x": [b c t h w]}, over all maskers."""
         x = batch["x"]
         answers = self.target(x, self.backbone)
-        split = self._ask(answers, step.shared, step.rows)
-        energies = self._energies(x, answers, split)
-        metrics = {
-            "context_share": torch.tensor(split.context.shape[1] / answers.values.shape[1]),
-            "gflops": torch.tensor(
-                step.rows.total * self.flops(answers.values.shape[1], split) / 1e9, dtype=torch.float64
-            ),
-        }
-        return Losses({"prediction": energies.mean()}, metrics)
+        splits = self._ask(answers, step.shared, step.rows)
+        places, context = self._energies(x, answers, splits)
+        terms = {"prediction": places.mean()}
+        if self.context_loss is not None and context is not None:
+            terms["context"] = self.context_loss.share(step.progress) * context.mean()
+        return Losses(terms, self._metrics(answers.values.shape[1], splits, step.rows))
 
-    def flops(self, tokens: int, split: Split) -> int:
+    def flops(self, tokens: int, splits: Sequence[Split]) -> int:
         """Operations of a training step for one sample of so many tokens: a backward pass costs two forward ones."""
-        _, blocks, places = split.targets.shape
-        context = split.context.shape[1]
-        learning = self.backbone.flops(context) + self.predictor.flops(context, blocks, places)
+        learning = 0
+        for split in splits:
+            context, (_, blocks, places) = split.context.shape[1], split.targets.shape
+            learning += self.backbone.flops(context) + self.predictor.flops(context, blocks, places)
         return 3 * learning + self.target.passes() * self.backbone.flops(tokens)
 
     def energy(self, x: Tensor, y: Tensor, z: Tensor | None = None, generator: Generator | None = None) -> Tensor:
-        """How badly the hidden blocks of `y` follow from the context in `x`, per sample: [b]. There is no latent z."""
+        """How badly the hidden places of `y` follow from the context in `x`, per sample: [b]. There is no latent z."""
         if z is not None:
             raise ValueError("a masked JEPA has no latent variable; call energy(x, y)")
         answers = self.target(y, self.backbone)
-        asked = self._ask(answers, generator or torch.Generator().manual_seed(0), Rows(0, len(x), len(x)))
-        return self._energies(x, answers, asked)
+        rows = Rows(0, len(x), len(x))
+        splits = self._ask(answers, generator or torch.Generator().manual_seed(0), rows)
+        return self._energies(x, answers, splits)[0]
 
     def after_step(self, step: Step) -> None:
         """Lets the target follow the backbone."""
         self.target.after_step(self.backbone, step)
 
-    def _ask(self, answers: Tokens, generator: Generator, rows: Rows) -> Split:
-        split = self.masker(answers.coords, answers.extent, generator, rows)
+    def _ask(self, answers: Tokens, generator: Generator, rows: Rows) -> list[Split]:
+        splits = [masker(answers.coords, answers.extent, generator, rows) for masker in self.maskers]
         device = answers.values.device
-        return Split(split.context.to(device), split.targets.to(device))
+        return [Split(split.context.to(device), split.targets.to(device)) for split in splits]
 
-    def _energies(self, x: Tensor, answers: Tokens, split: Split) -> Tensor:
-        context = self.backbone(x, keep=split.context)
-        hidden = answers.take(split.targets.flatten(1))
+    def _energies(
+        self, x: Tensor, answers: Tokens, splits: Sequence[Split]
+    ) -> tuple[Float[Tensor, "b"], Float[Tensor, "b"] | None]:
+        """At what is hidden and, of a dense predictor, at what is seen: means over the maskers."""
+        places, context = [], []
+        for split, family in zip(splits, self.families, strict=True):
+            hidden = answers.take(split.targets.flatten(1))
+            prediction = self._predict(x, split, hidden, family)
+            places.append(self.compare(prediction.places, hidden))
+            if self.context_loss is not None and prediction.context is not None:
+                weight = nearness(prediction.context, hidden) if self.context_loss.by_distance else None
+                context.append(self.compare(prediction.context, answers.take(split.context), weight))
+        return torch.stack(places).mean(dim=0), torch.stack(context).mean(dim=0) if context else None
+
+    def _predict(self, x: Tensor, split: Split, hidden: Tokens, family: int) -> Prediction:
+        context = self.backbone(x, keep=split.context, layers=self.levels)
         blocks = split.targets.shape[1]
         valid = None if hidden.valid is None else hidden.valid.unflatten(1, (blocks, -1))
-        prediction = self.predictor(context, Places(hidden.coords.unflatten(1, (blocks, -1)), valid))
-        return self.compare(prediction, hidden)
+        return self.predictor(context, Places(hidden.coords.unflatten(1, (blocks, -1)), valid), family)
+
+    def _metrics(self, tokens: int, splits: Sequence[Split], rows: Rows) -> dict[str, Tensor]:
+        share = sum(split.context.shape[1] for split in splits) / len(splits) / tokens
+        gflops = rows.total * self.flops(tokens, splits) / 1e9
+        return {"context_share": torch.tensor(share), "gflops": torch.tensor(gflops, dtype=torch.float64)}

@@ -1,35 +1,52 @@
 """How badly a prediction fits: one number per sample, over its valid tokens. Loss, planning cost and surprise alike."""
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from jepakit.tokens import Tokens
 
+Weight = Float[Tensor, "b n"] | None
+"""What the error of each token is multiplied by."""
 
-def smooth_l1(prediction: Tokens, target: Tokens) -> Float[Tensor, "b"]:
+
+def smooth_l1(prediction: Tokens, target: Tokens, weight: Weight = None) -> Float[Tensor, "b"]:
     """Huber's loss with beta 1 (I-JEPA's released code; the paper's text says squared error)."""
-    return _average(F.smooth_l1_loss(prediction.values, target.values, reduction="none"), target.valid)
+    return _average(F.smooth_l1_loss(prediction.values, target.values, reduction="none"), target.valid, weight)
 
 
-def l1(prediction: Tokens, target: Tokens) -> Float[Tensor, "b"]:
+def l1(prediction: Tokens, target: Tokens, weight: Weight = None) -> Float[Tensor, "b"]:
     """Mean absolute difference (V-JEPA, 2404.08471, equation 1)."""
-    return _average(F.l1_loss(prediction.values, target.values, reduction="none"), target.valid)
+    return _average(F.l1_loss(prediction.values, target.values, reduction="none"), target.valid, weight)
 
 
-def l2(prediction: Tokens, target: Tokens) -> Float[Tensor, "b"]:
+def l2(prediction: Tokens, target: Tokens, weight: Weight = None) -> Float[Tensor, "b"]:
     """Mean squared difference (I-JEPA's paper, section 3)."""
-    return _average(F.mse_loss(prediction.values, target.values, reduction="none"), target.valid)
+    return _average(F.mse_loss(prediction.values, target.values, reduction="none"), target.valid, weight)
 
 
-def cosine(prediction: Tokens, target: Tokens) -> Float[Tensor, "b"]:
+def cosine(prediction: Tokens, target: Tokens, weight: Weight = None) -> Float[Tensor, "b"]:
     """One minus the cosine of the angle between prediction and target."""
     angle = 1 - F.cosine_similarity(prediction.values, target.values, dim=-1)
-    return _average(angle.unsqueeze(-1), target.valid)
+    return _average(angle.unsqueeze(-1), target.valid, weight)
 
 
-def _average(error: Float[Tensor, "b n d"], valid: Bool[Tensor, "b n"] | None) -> Float[Tensor, "b"]:
+def _average(error: Float[Tensor, "b n d"], valid: Bool[Tensor, "b n"] | None, weight: Weight) -> Float[Tensor, "b"]:
+    if weight is not None:
+        error = error * weight.unsqueeze(-1)
     if valid is None:
         return error.mean(dim=(1, 2))
-    weight = valid.unsqueeze(-1).to(error.dtype)
-    return (error * weight).sum(dim=(1, 2)) / (weight.sum(dim=(1, 2)).clamp(min=1) * error.shape[-1])
+    counted = valid.unsqueeze(-1).to(error.dtype)
+    return (error * counted).sum(dim=(1, 2)) / (counted.sum(dim=(1, 2)).clamp(min=1) * error.shape[-1])
+
+
+def nearness(seen: Tokens, hidden: Tokens) -> Float[Tensor, "b n"]:
+    """One over the square root of the distance from each seen token to the nearest hidden one, in grid steps.
+
+    What V-JEPA 2.1 weights the error at its context by (2603.14482; released code).
+    """
+    distance = torch.cdist(seen.coords, hidden.coords)
+    if hidden.valid is not None:
+        distance = distance.masked_fill(~hidden.valid.unsqueeze(1), torch.inf)
+    return distance.amin(dim=2).clamp(min=1.0).rsqrt()

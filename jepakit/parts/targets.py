@@ -12,22 +12,29 @@ from jepakit.schedules import Schedule
 from jepakit.tokens import Tokens
 
 
-def normalized(tokens: Tokens) -> Tokens:
-    """Every token with mean 0 and variance 1 over its features (layer norm without parameters; I-JEPA's code)."""
-    return tokens.with_values(F.layer_norm(tokens.values, tokens.values.shape[-1:]))
+def normalized(tokens: Tokens, levels: int = 1) -> Tokens:
+    """Every token with mean 0 and variance 1 over its features (layer norm without parameters; I-JEPA's code).
+
+    `levels` that stand side by side are normalized one by one (V-JEPA 2.1).
+    """
+    values = tokens.values.unflatten(-1, (levels, -1))
+    return tokens.with_values(F.layer_norm(values, values.shape[-1:]).flatten(-2))
 
 
 class EMATarget(nn.Module):
-    """An exponential moving average of the network answers; no gradient enters it (I-JEPA; BYOL, section 3.1)."""
+    """An exponential moving average of the network answers; no gradient enters it (I-JEPA; BYOL, section 3.1).
 
-    def __init__(self, network: nn.Module, momentum: Schedule) -> None:
+    It answers with its last level, or with several `levels` side by side.
+    """
+
+    def __init__(self, network: nn.Module, momentum: Schedule, levels: tuple[int, ...] | None = None) -> None:
         super().__init__()
         self.network = copy.deepcopy(network).requires_grad_(False)
-        self.momentum = momentum
+        self.momentum, self.levels = momentum, levels
 
     @torch.no_grad()
     def forward(self, x: Tensor, network: nn.Module) -> Tokens:
-        return normalized(self.network(x))
+        return normalized(self.network(x, layers=self.levels), len(self.levels or (0,)))
 
     @torch.no_grad()
     def after_step(self, network: nn.Module, step: Step) -> None:

@@ -1,6 +1,8 @@
 """Laws that every member of the family obeys, on its TINY."""
 
+import itertools
 import json
+import math
 from dataclasses import replace
 
 import pytest
@@ -76,19 +78,19 @@ def test_hidden_input_changes_no_prediction(tiny, batch):
     """The places that are asked for may hold anything: what is predicted there stays equal, bit for bit."""
     method = tiny.build().eval()
     asked, predicted = [], []
-    method.predictor.register_forward_hook(lambda module, inputs, output: predicted.append(output.values))
-    draw = method.masker.__call__
+    method.predictor.register_forward_hook(lambda module, inputs, output: predicted.append(output.places.values))
+    draw = method.maskers[0].__call__
 
     def noted(*arguments):
         asked.append(draw(*arguments))
         return asked[-1]
 
-    method.masker = noted
+    method.maskers, method.families = (noted,), method.families[:1]
     method(batch, step_at(0, 10, EIGHT))
-    hidden = torch.ones(8, *[size // tiny.patch for size in tiny.image]).flatten(1)
-    hidden.scatter_(1, asked[0].context, 0.0)
-    pixels = hidden.view(8, 1, *[size // tiny.patch for size in tiny.image])
-    pixels = pixels.repeat_interleave(tiny.patch, 2).repeat_interleave(tiny.patch, 3)
+    hidden = torch.ones(8, math.prod(tiny.extent)).scatter_(1, asked[0].context, 0.0)
+    pixels = hidden.view(8, 1, *tiny.extent)
+    for axis, (size, cells) in enumerate(zip(tiny.sample[1:], tiny.extent, strict=True), start=2):
+        pixels = pixels.repeat_interleave(size // cells, axis)
     assert pixels.any(), "the law says nothing if nothing is hidden"
     method({"x": batch["x"] + 100 * pixels}, step_at(0, 10, EIGHT))
     assert torch.equal(predicted[0], predicted[1])
@@ -105,9 +107,9 @@ def test_order_of_tokens_does_not_matter(tiny, batch):
 def test_splits_are_disjoint_in_range_and_repeatable(tiny, batch):
     method = tiny.build()
     tokens = method.backbone(batch["x"])
-    for seed in range(20):
+    for masker, seed in itertools.product(method.maskers, range(20)):
         first, second = (
-            method.masker(tokens.coords, tokens.extent, torch.Generator().manual_seed(seed), EIGHT) for _ in range(2)
+            masker(tokens.coords, tokens.extent, torch.Generator().manual_seed(seed), EIGHT) for _ in range(2)
         )
         assert torch.equal(first.context, second.context)
         assert torch.equal(first.targets, second.targets)
@@ -141,10 +143,8 @@ def test_padding_is_never_read(tiny, batch):
     if not hasattr(tiny, "rectangular"):
         pytest.skip("this member has no masks to make rectangular")
     method = replace(tiny, rectangular="pad").build().eval()
-    split = method.masker(
-        torch.zeros(8, 16, 2), (tiny.image[0] // tiny.patch, tiny.image[1] // tiny.patch),
-        torch.Generator().manual_seed(0), EIGHT,
-    )  # fmt: skip
+    coords = torch.zeros(8, math.prod(tiny.extent), len(tiny.extent))
+    split = method.maskers[0](coords, tiny.extent, torch.Generator().manual_seed(0), EIGHT)
     assert (split.context == -1).any(), "the law says nothing if nothing is padded"
     with torch.no_grad():
         tokens = method.backbone(batch["x"], keep=split.context)

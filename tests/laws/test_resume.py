@@ -1,29 +1,56 @@
 """10 steps are 5, saved, loaded, and 5 more, bit for bit, for every member of the family."""
 
 import shutil
+from dataclasses import dataclass, field
 
-import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from jepakit.data.images import Images
-from jepakit.data.transforms import ImageTransform, RandomResizedCrop
+from jepakit.config import Config
+from jepakit.data.transforms import ImageTransform
 from jepakit.train.fit import fit
 from jepakit.train.optimize import AdamW
 from jepakit.train.run import Keep, Run
 from jepakit.train.watch import Watch
 
 
+class NoisySet:
+    """Fixed samples seen through noise that is a function of (index, epoch, seed)."""
+
+    labels = classes = None
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.samples = torch.randn(24, *shape, generator=torch.Generator().manual_seed(0))
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def get(self, index: int, epoch: int, seed: int) -> dict[str, torch.Tensor]:
+        generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch * 10_007 + index)
+        return {"x": self.samples[index] + 0.1 * torch.randn(self.samples.shape[1:], generator=generator)}
+
+    def order(self, epoch: int, seed: int) -> torch.Tensor:
+        return torch.randperm(len(self), generator=torch.Generator().manual_seed(seed * 7919 + epoch))
+
+    def name(self, index: int) -> str:
+        return f"sample {index}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Noisy(Config):
+    """Data of any shape, for members of any modality."""
+
+    shape: tuple[int, ...]
+    transform: ImageTransform = field(default_factory=ImageTransform)
+
+    def build(self) -> NoisySet:
+        return NoisySet(self.shape)
+
+
 def test_ten_steps_are_five_and_five(tiny, tmp_path):
-    pictures = np.random.default_rng(0).integers(0, 256, (24, *tiny.image, tiny.channels), dtype=np.uint8)
-    np.savez(tmp_path / "pictures.npz", x=pictures)
     run = Run(
         model=tiny,
-        data=Images(
-            root=str(tmp_path / "pictures.npz"),
-            transform=ImageTransform(size=tiny.image[0]),
-            augment=RandomResizedCrop(),
-        ),
+        data=Noisy(shape=tiny.sample),
         steps=10,
         batch=8,
         optimizer=AdamW(warmup=0.1),

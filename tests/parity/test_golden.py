@@ -88,13 +88,13 @@ def check_ijepa(recording: Recording) -> None:
     image, given, expected = recording.tensors["in.image"], recording.part("in"), recording.part("out")
     blocks = [given[f"target.{index}"] for index in range(sum(name.startswith("target.") for name in given))]
     split = Split(given["context"], torch.stack(blocks, dim=1))
-    method.masker = Given(split)
+    method.maskers = (Given(split),)
 
     full = method.backbone(image)
     context = method.backbone(image, keep=split.context)
     answers = method.target(image, method.backbone).take(split.targets.flatten(1))
     places = Places(answers.coords.unflatten(1, (len(blocks), -1)))
-    predicted = method.predictor(context, places)
+    predicted = method.predictor(context, places).places
     loss = method({"x": image}, step_at(0, 1, Rows(0, len(image), len(image)))).total
 
     close(full.values, expected["full"], "full")

@@ -44,51 +44,54 @@ def test_it_is_a_transformer_over_context_and_mask_tokens(predictor):
     for block in predictor.encoder.blocks:
         x = block(x)
     expected = predictor.projection(predictor.encoder.norm(x))[:, -3:]
-    close(predictor(seen, asked, family=1).values, expected)
+    close(predictor(seen, asked, family=1).places.values, expected)
 
 
 def test_each_block_is_predicted_on_its_own(predictor):
-    both = predictor(context(), places((2, 3), (10, 11))).values
-    close(both[:, :2], predictor(context(), places((2, 3))).values)
-    close(both[:, 2:], predictor(context(), places((10, 11))).values)
+    both = predictor(context(), places((2, 3), (10, 11))).places.values
+    close(both[:, :2], predictor(context(), places((2, 3))).places.values)
+    close(both[:, 2:], predictor(context(), places((10, 11))).places.values)
 
 
 def test_order_of_context_and_of_blocks_does_not_matter(predictor):
     seen, order = context(), torch.tensor([3, 0, 4, 2, 1])
     shuffled = Tokens(seen.values[:, order], seen.coords[:, order], None, EXTENT)
-    close(predictor(shuffled, places((2, 3))).values, predictor(seen, places((2, 3))).values)
-    close(predictor(seen, places((3, 2))).values, predictor(seen, places((2, 3))).values.flip(1))
+    close(predictor(shuffled, places((2, 3))).places.values, predictor(seen, places((2, 3))).places.values)
+    close(predictor(seen, places((3, 2))).places.values, predictor(seen, places((2, 3))).places.values.flip(1))
 
 
 def test_padded_context_equals_less_context(predictor):
     valid = torch.tensor([[True, True, True, False, False]]).expand(2, -1)
     less = context()
     less = Tokens(less.values[:, :3], less.coords[:, :3], None, EXTENT)
-    close(predictor(context(valid), places((2, 3), (10, 11))).values, predictor(less, places((2, 3), (10, 11))).values)
+    close(
+        predictor(context(valid), places((2, 3), (10, 11))).places.values,
+        predictor(less, places((2, 3), (10, 11))).places.values,
+    )
 
 
 def test_padded_places_equal_fewer_places(predictor):
     valid = torch.tensor([[[True, True, False], [True, True, False]]]).expand(2, -1, -1)
-    found = predictor(context(), places((2, 3, 0), (10, 11, 0), valid=valid))
-    expected = predictor(context(), places((2, 3), (10, 11))).values
+    found = predictor(context(), places((2, 3, 0), (10, 11, 0), valid=valid)).places
+    expected = predictor(context(), places((2, 3), (10, 11))).places.values
     close(found.values.unflatten(1, (2, 3))[:, :, :2].flatten(1, 2), expected)
     assert torch.equal(found.valid, valid.flatten(1))
 
 
 def test_places_differ_by_where_they_are_and_families_by_their_token(predictor):
-    here = predictor(context(), places((2, 3))).values
+    here = predictor(context(), places((2, 3))).places.values
     assert not torch.allclose(here[:, 0], here[:, 1], atol=1e-3)
-    assert not torch.allclose(here, predictor(context(), places((2, 3)), family=1).values, atol=1e-3)
+    assert not torch.allclose(here, predictor(context(), places((2, 3)), family=1).places.values, atol=1e-3)
 
 
 def test_every_parameter_gets_the_gradient_of_the_spelled_out_form(predictor):
     """Shared work must not change what is learnt: gradients of two blocks equal the sum of the blocks alone."""
     seen, weight = context(), torch.randn(2, 4, 8, generator=torch.Generator().manual_seed(4))
     names, parameters = zip(*predictor.named_parameters(), strict=True)
-    both = (predictor(seen, places((2, 3), (10, 11))).values * weight).sum()
+    both = (predictor(seen, places((2, 3), (10, 11))).places.values * weight).sum()
     found = torch.autograd.grad(both, parameters)
     alone = [
-        (predictor(seen, places(block)).values * part).sum()
+        (predictor(seen, places(block)).places.values * part).sum()
         for block, part in zip(((2, 3), (10, 11)), weight.split(2, dim=1), strict=True)
     ]
     expected = torch.autograd.grad(alone[0] + alone[1], parameters)

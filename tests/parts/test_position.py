@@ -84,5 +84,5 @@ def test_a_copy_is_independent_and_equal():
 def test_widths_that_do_not_divide_are_refused():
     with pytest.raises(ValueError, match="divisible by 4, got 6"):
         SinCos(6, (3, 3))
-    with pytest.raises(ValueError, match="only 2D grids"):
-        SinCos(12, (2, 2, 2))(grid((2, 2, 3)).unsqueeze(0), (2, 2, 3))
+    with pytest.raises(ValueError, match="do not fit one of"):
+        SinCos(12, (2, 2, 2))(grid((2, 3)).unsqueeze(0), (2, 3))

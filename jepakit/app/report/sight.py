@@ -85,16 +85,17 @@ class Sight:
         return self.dataset.name(self.gallery[row])
 
 
-def look(folder: Path) -> Sight:
+def look(folder: Path, trusted: bool = False) -> Sight:
     """Loads the newest checkpoint of a run and shows it held-out pictures.
 
-    Raises ValueError with one sentence where there is nothing to look with or at: no checkpoint, a model that cannot
-    be built here, data that is gone, or data that is not pictures.
+    `trusted` lets it name classes outside of jepakit, which are imported. Raises ValueError with one sentence where
+    there is nothing to look with or at: no checkpoint, a model that cannot be built here, data that is gone, or data
+    that is not pictures.
     """
-    run = read_run(folder)
+    run = read_run(folder, trusted)
     part, dataset, transform = _held_out(run)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    method, fresh = load_method(folder).to(device), _before_training(run).to(device)
+    method, fresh = load_method(folder, trusted).to(device), _before_training(run).to(device)
     sample = _first(dataset).to(device)
     extent = _extent(method.kept, sample)
     wanted = _spread(len(dataset), _affordable(method.kept, extent))
@@ -191,7 +192,7 @@ def _choose(dataset: Dataset, gallery: Sequence[int]) -> tuple[int, ...]:
 
 
 def _ask(method: Any, coords: Float[Tensor, "k t p"], extent: tuple[int, int]) -> Split | None:
-    if not hasattr(method, "masker"):
+    if not hasattr(method, "maskers"):
         return None
     generator = torch.Generator().manual_seed(MASK_SEED)
-    return method.masker(coords, extent, generator, Rows(0, len(coords), len(coords)))
+    return method.maskers[0](coords, extent, generator, Rows(0, len(coords), len(coords)))

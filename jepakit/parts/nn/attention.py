@@ -5,6 +5,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from jepakit.parts.nn.linear import Linear, linear
+from jepakit.parts.nn.position import Rotation
 
 
 class Attention(nn.Module):
@@ -19,9 +20,13 @@ class Attention(nn.Module):
         self.projection = Linear(dim, dim)
 
     def forward(
-        self, x: Float[Tensor, "b n d"], valid: Bool[Tensor, "b n"] | None = None, last: int | None = None
+        self,
+        x: Float[Tensor, "b n d"],
+        valid: Bool[Tensor, "b n"] | None = None,
+        last: int | None = None,
+        rotation: Rotation | None = None,
     ) -> Float[Tensor, "b q d"]:
-        """Attends from all tokens, or only from the `last` ones, to all valid tokens."""
+        """Attends from all tokens, or only from the `last` ones, to all valid tokens; `rotation` says where they are."""
         dim = x.shape[-1]
         # Split along the features: the gradients of the parts are then put together by one copy, not by two.
         if last is None:
@@ -31,7 +36,10 @@ class Attention(nn.Module):
             q = linear(x[:, -last:], weight[:dim], bias[:dim])
             k, v = linear(x, weight[dim:], bias[dim:]).split(dim, dim=-1)
         mask = None if valid is None else valid[:, None, None, :]
-        mixed = F.scaled_dot_product_attention(*(self._heads(part) for part in (q, k, v)), attn_mask=mask)
+        q, k, v = (self._heads(part) for part in (q, k, v))
+        if rotation is not None:
+            q, k = rotation.turn(q), rotation.turn(k)
+        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         return self.projection(mixed.transpose(1, 2).flatten(2))
 
     def _heads(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b h n e"]:

@@ -4,7 +4,7 @@ from jaxtyping import Int, Shaped
 from torch import Tensor, nn
 
 from jepakit.contracts import Transform
-from jepakit.parts.nn.position import GridPosition
+from jepakit.parts.nn.position import Position
 from jepakit.parts.nn.transformer import Transformer
 from jepakit.parts.tokenizers.patches import PatchTokenizer
 from jepakit.tokens import Tokens
@@ -13,7 +13,7 @@ from jepakit.tokens import Tokens
 class Backbone(nn.Module):
     """Raw input -> Tokens. `transform` makes its input from files, pictures or arrays; None until it is known."""
 
-    def __init__(self, tokenizer: PatchTokenizer, position: GridPosition, encoder: Transformer) -> None:
+    def __init__(self, tokenizer: PatchTokenizer, position: Position, encoder: Transformer) -> None:
         super().__init__()
         self.tokenizer, self.position, self.encoder = tokenizer, position, encoder
         self.transform: Transform | None = None
@@ -37,7 +37,8 @@ class Backbone(nn.Module):
         single = x.ndim == 1 + len(self.tokenizer.patch)
         tokens = self.tokenizer(x.unsqueeze(0) if single else x, keep)
         assert tokens.extent is not None, "a patch tokenizer always knows its grid"
-        return self.encoder(tokens.with_values(tokens.values + self.position(tokens.coords, tokens.extent)), layers)
+        placed = tokens.with_values(self.position.add(tokens.values, tokens.coords, tokens.extent))
+        return self.encoder(placed, layers, rotation=self.position.rotation(tokens.coords, tokens.extent))
 
     def flops(self, tokens: int) -> int:
         """Floating point operations of one sample of so many (kept) tokens, forward."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from jepakit.parts.nn.attention import Attention
 from jepakit.parts.nn.linear import Linear
+from jepakit.parts.nn.position import Rotation
 from jepakit.tokens import Tokens
 
 
@@ -35,11 +36,15 @@ class Block(nn.Module):
         self.mlp = MLP(dim, hidden)
 
     def forward(
-        self, x: Float[Tensor, "b n d"], valid: Bool[Tensor, "b n"] | None = None, last: int | None = None
+        self,
+        x: Float[Tensor, "b n d"],
+        valid: Bool[Tensor, "b n"] | None = None,
+        last: int | None = None,
+        rotation: Rotation | None = None,
     ) -> Float[Tensor, "b q d"]:
         """All tokens of the next level, or only the `last` ones where nobody reads the others."""
         kept = x if last is None else x[:, -last:]
-        x = kept + self.attention(self.attention_norm(x), valid, last)
+        x = kept + self.attention(self.attention_norm(x), valid, last, rotation)
         return x + self.mlp(self.mlp_norm(x))
 
     def flops(self, tokens: int, asked: int) -> int:
@@ -55,27 +60,43 @@ class Block(nn.Module):
 
 
 class Transformer(nn.Module):
-    """Tokens -> Tokens: `depth` blocks and a final norm."""
+    """Tokens -> Tokens: `depth` blocks and a final norm; levels in `own_norms` have a norm of their own."""
 
-    def __init__(self, dim: int, depth: int, heads: int, mlp_ratio: float = 4.0, eps: float = 1e-6) -> None:
+    def __init__(
+        self,
+        dim: int,
+        depth: int,
+        heads: int,
+        mlp_ratio: float = 4.0,
+        eps: float = 1e-6,
+        own_norms: tuple[int, ...] = (),
+    ) -> None:
         super().__init__()
         hidden = round(dim * mlp_ratio)
         self.blocks = nn.ModuleList(Block(dim, heads, hidden, eps) for _ in range(depth))
         self.norm = nn.LayerNorm(dim, eps=eps)
+        self.level_norms = nn.ModuleDict({str(level): nn.LayerNorm(dim, eps=eps) for level in own_norms})
 
-    def forward(self, tokens: Tokens, layers: tuple[int, ...] | None = None, last: int | None = None) -> Tokens:
-        """Tokens of the last level, or of the levels numbered in `layers` side by side, each through the norm.
+    def forward(
+        self,
+        tokens: Tokens,
+        layers: tuple[int, ...] | None = None,
+        last: int | None = None,
+        rotation: Rotation | None = None,
+    ) -> Tokens:
+        """Tokens of the last level, or of the levels numbered in `layers` side by side, each through its norm.
 
         A level is numbered by its block, from 0; negative numbers count from the end. With `last`, only the last
-        tokens are returned and computed in the last block. Raises ValueError for a level that is not there.
+        tokens are returned and computed in the last block. `rotation` turns queries and keys in every block. Raises
+        ValueError for a level that is not there.
         """
         x, levels = tokens.values, []
         wanted = self._levels(layers)
         for index, block in enumerate(self.blocks):
             ends = last if index + 1 == len(self.blocks) else None
-            x = block(x, tokens.valid, ends)
+            x = block(x, tokens.valid, ends, rotation)
             if index in wanted:
-                levels.append(self.norm(x if last is None or ends else x[:, -last:]))
+                levels.append(self._norm(index)(x if last is None or ends else x[:, -last:]))
         values = torch.cat(levels, dim=-1) if len(levels) > 1 else levels[0]
         if last is None:
             return tokens.with_values(values)
@@ -87,6 +108,9 @@ class Transformer(nn.Module):
         blocks = cast(list[Block], list(self.blocks))
         cost = sum(block.flops(tokens, tokens) for block in blocks[:-1])
         return cost + sum(block.flops(tokens, tokens if last is None else last) for block in blocks[-1:])
+
+    def _norm(self, level: int) -> nn.Module:
+        return self.level_norms[str(level)] if str(level) in self.level_norms else self.norm
 
     def _levels(self, layers: tuple[int, ...] | None) -> set[int]:
         depth = len(self.blocks)

@@ -1,0 +1,127 @@
+"""V-JEPA (Bardes et al. 2024, arXiv 2404.08471): tubes of a clip from the rest of it, one short- and one long-range."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from jepakit.config import Config
+from jepakit.contracts import Masker
+from jepakit.methods.masked import MaskedJEPA
+from jepakit.parts.energies import l1
+from jepakit.parts.masks.rectangle import Rectangular
+from jepakit.parts.masks.tubes import CausalMasker, RandomTubeMasker, TubeMasker
+from jepakit.parts.nn.backbone import Backbone
+from jepakit.parts.nn.initialize import Initialization, initialize
+from jepakit.parts.nn.position import Shares, SinCos
+from jepakit.parts.nn.sizes import require_sizes
+from jepakit.parts.nn.transformer import Transformer
+from jepakit.parts.predictors.mask_token import MaskTokenPredictor
+from jepakit.parts.targets import EMATarget, PixelTarget, SharedTarget
+from jepakit.parts.tokenizers.patches import PatchTokenizer
+from jepakit.schedules import linear
+
+Range = tuple[float, float]
+Tubes = tuple[int, float]
+"""How many blocks, and what share of a frame each of them covers."""
+IN_TIME = (0, 1, 2)
+"""Time, row, column: V-JEPA's order of axes in the position table."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VJEPA(Config):
+    """V-JEPA with the paper's masks and target; the defaults are ViT-L/16 on 16 frames of 224 pixels."""
+
+    frames: int = 16
+    image: tuple[int, int] = (224, 224)
+    tubelet: int = 2
+    """Frames that go into one token."""
+    patch: int = 16
+    channels: int = 3
+    dim: int = 1024
+    depth: int = 24
+    heads: int = 16
+    mlp_ratio: float = 4.0
+    predictor_dim: int = 384
+    predictor_depth: int = 12
+    predictor_heads: int | None = None
+    """None: as many as the encoder has, as in the released code."""
+    positions: Shares = "uniform"
+    initialization: Initialization = "flat"
+    masks: Literal["blocks", "random_tube", "causal"] = "blocks"
+    blocks: tuple[Tubes, ...] = ((8, 0.15), (2, 0.7))
+    """Short-range and long-range; each kind of question has a mask token of its own."""
+    block_aspect: Range = (0.75, 1.5)
+    rectangular: Rectangular = "random"
+    shown: float = 0.1
+    """With other masks: the share of places (random_tube) or of time steps (causal) that is shown."""
+    target: Literal["ema", "shared", "stop_gradient", "pixels"] = "ema"
+    momentum: Range = (0.998, 0.9996)
+    """The released schedule goes to 1 over 112,500 steps and is cut at 90,000."""
+    eps: float = 1e-6
+
+    def build(self) -> MaskedJEPA:
+        """The method: backbone, predictor, masks and target. Raises ValueError for sizes that do not fit."""
+        heads = self.predictor_heads or self.heads
+        require_sizes(
+            {"frames": self.frames, "tubelet": self.tubelet, "patch": self.patch, "channels": self.channels,
+             "dim": self.dim, "heads": self.heads, "predictor_dim": self.predictor_dim, "predictor_heads": heads,
+             "mlp_ratio * dim": round(self.mlp_ratio * self.dim)},
+            {"depth": self.depth, "predictor_depth": self.predictor_depth},
+        )  # fmt: skip
+        backbone, maskers = self._backbone(), self._maskers()
+        return MaskedJEPA(backbone, maskers, self._predictor(heads, len(maskers)), self._target(backbone), l1)
+
+    @property
+    def sample(self) -> tuple[int, int, int, int]:
+        """Channels, frames, height and width of a clip."""
+        return self.channels, self.frames, *self.image
+
+    @property
+    def extent(self) -> tuple[int, int, int]:
+        """Tubelets, rows and columns."""
+        return self.frames // self.tubelet, self.image[0] // self.patch, self.image[1] // self.patch
+
+    def _backbone(self) -> Backbone:
+        tokenizer = PatchTokenizer((self.tubelet, self.patch, self.patch), self.channels, self.dim)
+        position = SinCos(self.dim, self.extent, IN_TIME, self.positions)
+        encoder = Transformer(self.dim, self.depth, self.heads, self.mlp_ratio, self.eps)
+        backbone = Backbone(tokenizer, position, encoder)
+        initialize(backbone, self.initialization)
+        return backbone
+
+    def _predictor(self, heads: int, families: int) -> MaskTokenPredictor:
+        width, pixels = self.predictor_dim, self.channels * self.tubelet * self.patch**2
+        predictor = MaskTokenPredictor(
+            self.dim, SinCos(width, self.extent, IN_TIME, self.positions),
+            Transformer(width, self.predictor_depth, heads, 4.0, self.eps), width,
+            pixels if self.target == "pixels" else self.dim, families, mask_std=0.0,
+        )  # fmt: skip
+        initialize(predictor, self.initialization)
+        return predictor
+
+    def _maskers(self) -> tuple[Masker, ...]:
+        match self.masks:
+            case "random_tube":
+                return (RandomTubeMasker(self.shown),)
+            case "causal":
+                return (CausalMasker(self.shown),)
+        return tuple(
+            TubeMasker(blocks, (scale, scale), self.block_aspect, rectangular=self.rectangular)
+            for blocks, scale in self.blocks
+        )
+
+    def _target(self, backbone: Backbone) -> EMATarget | SharedTarget | PixelTarget:
+        match self.target:
+            case "ema":
+                return EMATarget(backbone, linear(*self.momentum))
+            case "pixels":
+                return PixelTarget(backbone.tokenizer)
+            case _:
+                return SharedTarget(stop_gradient=self.target == "stop_gradient")
+
+
+VIT_L16 = VJEPA()
+VIT_H16 = replace(VIT_L16, dim=1280, depth=32)
+VIT_H16_384 = replace(VIT_H16, image=(384, 384))
+TINY = replace(
+    VIT_L16, frames=4, image=(32, 32), patch=8, dim=48, depth=2, heads=4, predictor_dim=24, predictor_depth=2
+)
