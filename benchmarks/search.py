@@ -32,7 +32,7 @@ from jepakit.train.run import Keep, Run
 
 SEED = 1_000
 """Of every trial; the runs that are reported have others."""
-STEPS = 1_500
+STEPS = 1_000
 JUDGES = 0.3
 PROBES = {"knn": Knn(), "linear": Linear(), "lowshot1": LowShot(amount=Share(share=0.01))}
 FEW = Share(share=0.01)

@@ -51,3 +51,14 @@ def warmup_constant_decay(start: float, peak: float, end: float, warmup: float, 
 def stretched(schedule: Schedule, horizon: float) -> Schedule:
     """The first 1/`horizon` of a schedule: the reference calls it `ipe_scale` and never reaches the end."""
     return lambda progress: schedule(progress / horizon)
+
+
+def ramp(value: float, begin: float, end: float) -> Schedule:
+    """0 until `begin`, `value` from `end` on, and a straight line between."""
+    if not 0 <= begin <= end <= 1:
+        raise ValueError(f"a ramp begins and ends within the run, got {begin} to {end}")
+
+    def rise(progress: float) -> float:
+        return value if progress >= end else value * max(progress - begin, 0.0) / (end - begin)
+
+    return rise

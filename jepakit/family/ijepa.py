@@ -74,9 +74,9 @@ class IJEPA(Config):
         return MaskedJEPA(backbone, [self._masker()], predictor, self._target(backbone), smooth_l1)
 
     @property
-    def sample(self) -> tuple[int, int, int]:
-        """Channels, height and width of a picture."""
-        return self.channels, *self.image
+    def samples(self) -> tuple[tuple[int, ...], ...]:
+        """What it learns from: channels, height and width of a picture."""
+        return ((self.channels, *self.image),)
 
     @property
     def extent(self) -> tuple[int, int]:

@@ -71,9 +71,9 @@ class VJEPA(Config):
         return MaskedJEPA(backbone, maskers, self._predictor(heads, len(maskers)), self._target(backbone), l1)
 
     @property
-    def sample(self) -> tuple[int, int, int, int]:
-        """Channels, frames, height and width of a clip."""
-        return self.channels, self.frames, *self.image
+    def samples(self) -> tuple[tuple[int, ...], ...]:
+        """What it learns from: channels, frames, height and width of a clip."""
+        return ((self.channels, self.frames, *self.image),)
 
     @property
     def extent(self) -> tuple[int, int, int]:
@@ -104,10 +104,7 @@ class VJEPA(Config):
                 return (RandomTubeMasker(self.shown),)
             case "causal":
                 return (CausalMasker(self.shown),)
-        return tuple(
-            TubeMasker(blocks, (scale, scale), self.block_aspect, rectangular=self.rectangular)
-            for blocks, scale in self.blocks
-        )
+        return tube_maskers(self.blocks, self.block_aspect, self.rectangular)
 
     def _target(self, backbone: Backbone) -> EMATarget | SharedTarget | PixelTarget:
         match self.target:
@@ -117,6 +114,11 @@ class VJEPA(Config):
                 return PixelTarget(backbone.tokenizer)
             case _:
                 return SharedTarget(stop_gradient=self.target == "stop_gradient")
+
+
+def tube_maskers(families: tuple[Tubes, ...], aspect: Range, rectangular: Rectangular) -> tuple[TubeMasker, ...]:
+    """One masker for each kind of question."""
+    return tuple(TubeMasker(blocks, (scale, scale), aspect, rectangular=rectangular) for blocks, scale in families)
 
 
 VIT_L16 = VJEPA()

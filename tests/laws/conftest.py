@@ -23,4 +23,4 @@ def tiny(request: pytest.FixtureRequest) -> Config:
 
 @pytest.fixture
 def batch(tiny: Config) -> dict[str, torch.Tensor]:
-    return {"x": torch.randn(8, *tiny.sample, generator=torch.Generator().manual_seed(1))}
+    return {"x": torch.randn(8, *tiny.samples[0], generator=torch.Generator().manual_seed(1))}

@@ -43,7 +43,8 @@ def test_loss_falls_on_one_batch(tiny, batch):
 def test_exactly_the_learning_parameters_move(tiny, batch):
     method = tiny.build()
     before = {name: parameter.clone() for name, parameter in method.named_parameters()}
-    train(method, batch, 3)
+    for shape in tiny.samples:
+        train(method, {"x": torch.randn(8, *shape, generator=torch.Generator().manual_seed(1))}, 3)
     targets = {f"target.{name}" for name, _ in method.target.named_parameters()}
     for name, parameter in method.named_parameters():
         assert parameter.requires_grad == (name not in targets), name
@@ -89,7 +90,7 @@ def test_hidden_input_changes_no_prediction(tiny, batch):
     method(batch, step_at(0, 10, EIGHT))
     hidden = torch.ones(8, math.prod(tiny.extent)).scatter_(1, asked[0].context, 0.0)
     pixels = hidden.view(8, 1, *tiny.extent)
-    for axis, (size, cells) in enumerate(zip(tiny.sample[1:], tiny.extent, strict=True), start=2):
+    for axis, (size, cells) in enumerate(zip(tiny.samples[0][1:], tiny.extent, strict=True), start=2):
         pixels = pixels.repeat_interleave(size // cells, axis)
     assert pixels.any(), "the law says nothing if nothing is hidden"
     method({"x": batch["x"] + 100 * pixels}, step_at(0, 10, EIGHT))

@@ -50,7 +50,7 @@ class Noisy(Config):
 def test_ten_steps_are_five_and_five(tiny, tmp_path):
     run = Run(
         model=tiny,
-        data=Noisy(shape=tiny.sample),
+        data=Noisy(shape=tiny.samples[0]),
         steps=10,
         batch=8,
         optimizer=AdamW(warmup=0.1),

@@ -26,7 +26,7 @@ class Attention(nn.Module):
         last: int | None = None,
         rotation: Rotation | None = None,
     ) -> Float[Tensor, "b q d"]:
-        """Attends from all tokens, or only from the `last` ones, to all valid tokens; `rotation` says where they are."""
+        """Attends from all tokens, or only from the `last` ones, to all valid tokens, each turned by `rotation`."""
         dim = x.shape[-1]
         # Split along the features: the gradients of the parts are then put together by one copy, not by two.
         if last is None:

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from jepakit.contracts import Transform
 from jepakit.parts.nn.position import Position
 from jepakit.parts.nn.transformer import Transformer
+from jepakit.parts.tokenizers.modalities import Modalities
 from jepakit.parts.tokenizers.patches import PatchTokenizer
 from jepakit.tokens import Tokens
 
@@ -13,7 +14,7 @@ from jepakit.tokens import Tokens
 class Backbone(nn.Module):
     """Raw input -> Tokens. `transform` makes its input from files, pictures or arrays; None until it is known."""
 
-    def __init__(self, tokenizer: PatchTokenizer, position: Position, encoder: Transformer) -> None:
+    def __init__(self, tokenizer: PatchTokenizer | Modalities, position: Position, encoder: Transformer) -> None:
         super().__init__()
         self.tokenizer, self.position, self.encoder = tokenizer, position, encoder
         self.transform: Transform | None = None

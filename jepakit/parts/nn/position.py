@@ -165,8 +165,8 @@ class Rotary(nn.Module):
     """Turns queries and keys by their place: three axes share the channels of a head, and a rest is not turned.
 
     "exact" turns each pair of neighboring channels by one angle, so that products depend on differences of places only
-    (RoFormer 2104.09864; V-JEPA 2.1 2603.14482). "released" is V-JEPA 2 (2506.09985) as published: its two channels of a
-    pair take angles of different rates, which is no rotation, but what its weights were trained with. With `trained`,
+    (RoFormer 2104.09864; V-JEPA 2.1 2603.14482). "released" is V-JEPA 2 (2506.09985) as published: the two channels of
+    a pair take angles of different rates, which is no rotation, but what its weights were trained with. With `trained`,
     rows and columns are scaled to a grid of that many, whatever the grid at hand (V-JEPA 2.1).
     """
 

@@ -110,7 +110,8 @@ class Transformer(nn.Module):
         return cost + sum(block.flops(tokens, tokens if last is None else last) for block in blocks[-1:])
 
     def _norm(self, level: int) -> nn.Module:
-        return self.level_norms[str(level)] if str(level) in self.level_norms else self.norm
+        own = str(level)
+        return self.level_norms[own] if own in self.level_norms else self.norm  # noqa: SIM401  (a ModuleDict has no get)
 
     def _levels(self, layers: tuple[int, ...] | None) -> set[int]:
         depth = len(self.blocks)

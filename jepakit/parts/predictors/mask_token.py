@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from jepakit.contracts import Prediction
 from jepakit.parts.nn.linear import Linear
+from jepakit.parts.nn.marks import IMAGE, VIDEO, Marks
 from jepakit.parts.nn.position import Position
 from jepakit.parts.nn.transformer import Transformer
 from jepakit.tokens import Places, Tokens
@@ -16,7 +17,8 @@ class MaskTokenPredictor(nn.Module):
 
     Each block of places is predicted on its own: its mask tokens see the context and each other, never another block.
     `levels` of the encoder side by side go through a hidden layer first. A `dense` predictor says what is at the places
-    of the context, too, through a projection of its own (both V-JEPA 2.1, 2603.14482).
+    of the context, too, through a projection of its own. A `marked` one is told pictures, which have one time step, from
+    clips (all of it V-JEPA 2.1, 2603.14482).
     """
 
     def __init__(
@@ -30,6 +32,7 @@ class MaskTokenPredictor(nn.Module):
         mask_std: float = 0.02,
         levels: int = 1,
         dense: bool = False,
+        marked: bool = False,
     ) -> None:
         super().__init__()
         self.embedding = embed_levels(dim, levels, width)
@@ -39,6 +42,7 @@ class MaskTokenPredictor(nn.Module):
         self.position, self.encoder = position, encoder
         self.projection = Linear(width, answer_dim)
         self.context_projection = Linear(width, answer_dim) if dense else None
+        self.marks = Marks(width) if marked else None
 
     def forward(self, context: Tokens, places: Places, family: int = 0) -> Prediction:
         """What is at `places`: [b, m*k] tokens, block after block. `family` picks the mask token.
@@ -51,6 +55,8 @@ class MaskTokenPredictor(nn.Module):
         seen = self.position.add(self.embedding(context.values), context.coords, extent)
         asked = self.position.add(self.mask_tokens[family].expand(b, m, k, -1), places.coords, extent)
         values = torch.cat([repeat_blocks(seen, m), asked], dim=2).flatten(0, 1)
+        if self.marks is not None:
+            values = self.marks(values, IMAGE if extent[0] == 1 else VIDEO)
         coords = torch.cat([repeat_blocks(context.coords, m), places.coords], dim=2).flatten(0, 1)
         tokens = Tokens(values, coords, self._valid(context, places), extent)
         dense = self.context_projection is not None

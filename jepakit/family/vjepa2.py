@@ -1,0 +1,108 @@
+"""V-JEPA 2 (Assran et al. 2025, arXiv 2506.09985): V-JEPA with rotary positions, a constant average, and more of all."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from jepakit.config import Config
+from jepakit.family.vjepa import Range, Tubes, tube_maskers
+from jepakit.methods.masked import MaskedJEPA
+from jepakit.parts.energies import l1
+from jepakit.parts.masks.rectangle import Rectangular
+from jepakit.parts.nn.backbone import Backbone
+from jepakit.parts.nn.initialize import Initialization, initialize
+from jepakit.parts.nn.position import Rotary
+from jepakit.parts.nn.sizes import require_sizes
+from jepakit.parts.nn.transformer import Transformer
+from jepakit.parts.predictors.mask_token import MaskTokenPredictor
+from jepakit.parts.targets import EMATarget
+from jepakit.parts.tokenizers.patches import PatchTokenizer
+from jepakit.schedules import constant
+
+
+@dataclass(frozen=True, kw_only=True)
+class VJEPA2(Config):
+    """V-JEPA 2 as released; the defaults are ViT-L/16 on 16 frames of 256 pixels."""
+
+    frames: int = 16
+    image: tuple[int, int] = (256, 256)
+    """What it is trained with; rotary positions take any other length and size, too."""
+    tubelet: int = 2
+    """Frames that go into one token."""
+    patch: int = 16
+    channels: int = 3
+    dim: int = 1024
+    depth: int = 24
+    heads: int = 16
+    mlp_ratio: float = 4.0
+    predictor_dim: int = 384
+    predictor_depth: int = 12
+    predictor_heads: int = 12
+    positions: Literal["exact", "released"] = "exact"
+    """Released weights were trained with positions that are no rotations, and need them."""
+    initialization: Initialization = "depth_scaled"
+    mask_tokens: int = 10
+    mask_token: tuple[int, ...] = (0, 0)
+    """Which mask token each kind of question has. The released training uses the first for all, its evaluations the second."""
+    blocks: tuple[Tubes, ...] = ((8, 0.15), (2, 0.7))
+    block_aspect: Range = (0.75, 1.5)
+    rectangular: Rectangular = "random"
+    momentum: float = 0.99925
+    eps: float = 1e-6
+
+    def build(self) -> MaskedJEPA:
+        """The method: backbone, predictor, masks and target. Raises ValueError for sizes that do not fit."""
+        require_sizes(
+            {"frames": self.frames, "tubelet": self.tubelet, "patch": self.patch, "channels": self.channels,
+             "dim": self.dim, "heads": self.heads, "predictor_dim": self.predictor_dim,
+             "predictor_heads": self.predictor_heads, "mlp_ratio * dim": round(self.mlp_ratio * self.dim),
+             "mask_tokens": self.mask_tokens},
+            {"depth": self.depth, "predictor_depth": self.predictor_depth},
+        )  # fmt: skip
+        if len(self.mask_token) != len(self.blocks) or not all(0 <= n < self.mask_tokens for n in self.mask_token):
+            raise ValueError(
+                f"mask_token names one of {self.mask_tokens} mask tokens for each of the {len(self.blocks)} entries of "
+                f"blocks, got {self.mask_token}"
+            )
+        backbone = self._backbone()
+        maskers = tube_maskers(self.blocks, self.block_aspect, self.rectangular)
+        target = EMATarget(backbone, constant(self.momentum))
+        return MaskedJEPA(backbone, maskers, self._predictor(), target, l1, self.mask_token)
+
+    @property
+    def samples(self) -> tuple[tuple[int, ...], ...]:
+        """What it learns from: channels, frames, height and width of a clip."""
+        return ((self.channels, self.frames, *self.image),)
+
+    @property
+    def extent(self) -> tuple[int, int, int]:
+        """Tubelets, rows and columns."""
+        return self.frames // self.tubelet, self.image[0] // self.patch, self.image[1] // self.patch
+
+    def _backbone(self) -> Backbone:
+        backbone = Backbone(
+            PatchTokenizer((self.tubelet, self.patch, self.patch), self.channels, self.dim),
+            Rotary(self.dim // self.heads, self.positions),
+            Transformer(self.dim, self.depth, self.heads, self.mlp_ratio, self.eps),
+        )
+        initialize(backbone, self.initialization)
+        return backbone
+
+    def _predictor(self) -> MaskTokenPredictor:
+        width, heads = self.predictor_dim, self.predictor_heads
+        predictor = MaskTokenPredictor(
+            self.dim, Rotary(width // heads, self.positions),
+            Transformer(width, self.predictor_depth, heads, 4.0, self.eps), width, self.dim,
+            self.mask_tokens, mask_std=0.0,
+        )  # fmt: skip
+        initialize(predictor, self.initialization)
+        return predictor
+
+
+VIT_L16 = VJEPA2()
+VIT_H16 = replace(VIT_L16, dim=1280, depth=32)
+VIT_G16 = replace(VIT_L16, dim=1408, depth=40, heads=22, mlp_ratio=48 / 11)
+VIT_G16_384 = replace(VIT_G16, image=(384, 384))
+TINY = replace(
+    VIT_L16, frames=4, image=(32, 32), patch=8, dim=48, depth=2, heads=4, predictor_dim=24, predictor_depth=2,
+    predictor_heads=2, mask_tokens=2, mask_token=(0, 1), initialization="fan_in",
+)  # fmt: skip

@@ -1,0 +1,122 @@
+"""V-JEPA 2.1 (2026, arXiv 2603.14482): clips and pictures, four levels as target, and a loss on what is seen as well."""
+
+from dataclasses import dataclass, replace
+
+from jepakit.config import Config
+from jepakit.family.vjepa import Range, Tubes, tube_maskers
+from jepakit.methods.masked import ContextLoss, MaskedJEPA
+from jepakit.parts.energies import l1
+from jepakit.parts.masks.rectangle import Rectangular
+from jepakit.parts.nn.backbone import Backbone
+from jepakit.parts.nn.initialize import Initialization, initialize
+from jepakit.parts.nn.position import Rotary
+from jepakit.parts.nn.sizes import require_sizes
+from jepakit.parts.nn.transformer import Transformer
+from jepakit.parts.predictors.mask_token import MaskTokenPredictor
+from jepakit.parts.targets import EMATarget
+from jepakit.parts.tokenizers.modalities import Modalities
+from jepakit.parts.tokenizers.patches import PatchTokenizer
+from jepakit.schedules import constant, ramp
+
+TRAINED_GRID = {16: 16, 14: 18}
+"""Rows and columns that rotary positions are scaled to, by patch size (released code)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VJEPA21(Config):
+    """V-JEPA 2.1 as released; the defaults are ViT-L/16 on 16 frames of 256 pixels, and pictures of as many."""
+
+    frames: int = 16
+    image: tuple[int, int] = (256, 256)
+    tubelet: int = 2
+    """Frames of a clip that go into one token; a picture is one frame."""
+    patch: int = 16
+    channels: int = 3
+    dim: int = 1024
+    depth: int = 24
+    heads: int = 16
+    mlp_ratio: float = 4.0
+    levels: int = 4
+    """Evenly spaced levels of the encoder that are read and predicted, each through a norm of its own."""
+    predictor_dim: int = 384
+    predictor_depth: int = 24
+    predictor_heads: int = 12
+    initialization: Initialization = "depth_scaled"
+    mask_tokens: int = 8
+    blocks: tuple[Tubes, ...] = ((8, 0.15), (2, 0.7))
+    block_aspect: Range = (0.75, 1.5)
+    rectangular: Rectangular = "random"
+    context_share: float = 0.5
+    """The weight of the loss on what is seen."""
+    context_ramp: Range = (0.111, 0.222)
+    """Where in the run that weight begins to rise, and where it is reached: steps 15,000 and 30,000 of 135,000."""
+    by_distance: bool = True
+    """Weigh what is seen by its nearness to what is hidden; off in the last phase of the released training."""
+    momentum: float = 0.99925
+    eps: float = 1e-6
+
+    def build(self) -> MaskedJEPA:
+        """The method: backbone, predictor, masks and target. Raises ValueError for sizes that do not fit."""
+        require_sizes(
+            {"frames": self.frames, "tubelet": self.tubelet, "patch": self.patch, "channels": self.channels,
+             "dim": self.dim, "heads": self.heads, "predictor_dim": self.predictor_dim,
+             "predictor_heads": self.predictor_heads, "mlp_ratio * dim": round(self.mlp_ratio * self.dim)},
+            {"depth": self.depth, "predictor_depth": self.predictor_depth, "levels": self.levels},
+        )  # fmt: skip
+        if self.depth % self.levels:
+            raise ValueError(f"{self.levels} levels do not divide {self.depth} blocks evenly; choose a divisor")
+        backbone, read = self._backbone(), spaced(self.depth, self.levels)
+        maskers = tube_maskers(self.blocks, self.block_aspect, self.rectangular)
+        context = ContextLoss(ramp(self.context_share, *self.context_ramp), self.by_distance)
+        target = EMATarget(backbone, constant(self.momentum), read)
+        return MaskedJEPA(backbone, maskers, self._predictor(), target, l1, None, read, context)
+
+    @property
+    def samples(self) -> tuple[tuple[int, ...], ...]:
+        """What it learns from: channels, frames, height and width of a clip and of a picture."""
+        return (self.channels, self.frames, *self.image), (self.channels, 1, *self.image)
+
+    @property
+    def extent(self) -> tuple[int, int, int]:
+        """Tubelets, rows and columns of a clip."""
+        return self.frames // self.tubelet, self.image[0] // self.patch, self.image[1] // self.patch
+
+    def _backbone(self) -> Backbone:
+        video, image = (
+            PatchTokenizer((frames, self.patch, self.patch), self.channels, self.dim) for frames in (self.tubelet, 1)
+        )
+        own_norms = spaced(self.depth, self.levels)[:-1]
+        backbone = Backbone(
+            Modalities(video, image),
+            self._positions(self.dim // self.heads),
+            Transformer(self.dim, self.depth, self.heads, self.mlp_ratio, self.eps, own_norms),
+        )
+        initialize(backbone, self.initialization)
+        return backbone
+
+    def _predictor(self) -> MaskTokenPredictor:
+        width, heads = self.predictor_dim, self.predictor_heads
+        predictor = MaskTokenPredictor(
+            self.dim, self._positions(width // heads), Transformer(width, self.predictor_depth, heads, 4.0, self.eps),
+            width, self.levels * self.dim, self.mask_tokens, mask_std=0.0, levels=self.levels, dense=True, marked=True,
+        )  # fmt: skip
+        initialize(predictor, self.initialization)
+        return predictor
+
+    def _positions(self, head_dim: int) -> Rotary:
+        return Rotary(head_dim, "exact", TRAINED_GRID.get(self.patch, self.image[0] // self.patch))
+
+
+def spaced(depth: int, levels: int) -> tuple[int, ...]:
+    """The last blocks of as many equal parts of the encoder: 2, 5, 8 and 11 of 12."""
+    return tuple(depth // levels * (part + 1) - 1 for part in range(levels))
+
+
+VIT_L16 = VJEPA21()
+VIT_B16 = replace(VIT_L16, dim=768, depth=12, heads=12)
+VIT_G16 = replace(VIT_L16, dim=1408, depth=40, heads=22, mlp_ratio=48 / 11)
+VIT_GIGANTIC16 = replace(VIT_L16, dim=1664, depth=48, heads=26, mlp_ratio=64 / 13)
+TINY = replace(
+    VIT_L16, frames=4, image=(32, 32), patch=8, dim=48, depth=4, heads=4, predictor_dim=24, predictor_depth=2,
+    predictor_heads=2, initialization="fan_in", context_ramp=(0.0, 0.0),
+)  # fmt: skip
