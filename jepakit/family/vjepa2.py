@@ -1,4 +1,4 @@
-"""V-JEPA 2 (Assran et al. 2025, arXiv 2506.09985): V-JEPA with rotary positions, a constant average, and more of all."""
+"""V-JEPA 2 (Assran et al. 2025, arXiv 2506.09985): V-JEPA with rotary positions and a constant average."""
 
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -42,7 +42,7 @@ class VJEPA2(Config):
     initialization: Initialization = "depth_scaled"
     mask_tokens: int = 10
     mask_token: tuple[int, ...] = (0, 0)
-    """Which mask token each kind of question has. The released training uses the first for all, its evaluations the second."""
+    """Which one each kind of question has. The released training uses the first for all, its evaluations the second."""
     blocks: tuple[Tubes, ...] = ((8, 0.15), (2, 0.7))
     block_aspect: Range = (0.75, 1.5)
     rectangular: Rectangular = "random"

@@ -1,4 +1,4 @@
-"""V-JEPA 2.1 (2026, arXiv 2603.14482): clips and pictures, four levels as target, and a loss on what is seen as well."""
+"""V-JEPA 2.1 (2026, arXiv 2603.14482): clips and pictures, four levels as target, a loss on what is seen as well."""
 
 from dataclasses import dataclass, replace
 

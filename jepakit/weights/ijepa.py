@@ -161,8 +161,8 @@ def encoder_sizes(layout: Layout, shapes: Shapes, where: str) -> EncoderSizes:
     names = ENCODERS[layout]
     depth = count_blocks(shapes, names.blocks.stem)
     first = f"{names.blocks.stem}0.{names.blocks.expand}.weight"
-    patches = _shape(shapes, f"{names.patches}.weight", 4, where)
-    hidden = _shape(shapes, first, 2, where)[0]
+    patches = shape_of(shapes, f"{names.patches}.weight", 4, where)
+    hidden = shape_of(shapes, first, 2, where)[0]
     if patches[2] != patches[3]:
         raise ValueError(f"{where} has patches of {patches[2]} x {patches[3]}; only square ones are supported")
     return EncoderSizes(dim=patches[0], depth=depth, hidden=hidden, channels=patches[1], patch=patches[2])
@@ -170,7 +170,7 @@ def encoder_sizes(layout: Layout, shapes: Shapes, where: str) -> EncoderSizes:
 
 def predictor_sizes(shapes: Shapes, where: str) -> PredictorSizes:
     """Sizes of a released predictor."""
-    width = _shape(shapes, "predictor_embed.weight", 2, where)[0]
+    width = shape_of(shapes, "predictor_embed.weight", 2, where)[0]
     return PredictorSizes(width=width, depth=count_blocks(shapes, OFFICIAL_PREDICTOR_BLOCK.stem))
 
 
@@ -179,7 +179,8 @@ def shapes_of(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
     return {name: tuple(tensor.shape) for name, tensor in state.items()}
 
 
-def _shape(shapes: Shapes, name: str, axes: int, where: str) -> tuple[int, ...]:
+def shape_of(shapes: Shapes, name: str, axes: int, where: str) -> tuple[int, ...]:
+    """The shape of one tensor. Raises ValueError if it is not there, or has another number of axes."""
     if name not in shapes or len(shapes[name]) != axes:
         found = f"has it as {list(shapes[name])}" if name in shapes else "lacks it"
         raise ValueError(f"{where} should have {name} with {axes} axes, but {found}")

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,11 +15,16 @@ from torch.nn import functional
 
 from jepakit.contracts import Rows, step_at
 from jepakit.family.ijepa import IJEPA
+from jepakit.family.vjepa import VJEPA
+from jepakit.family.vjepa2 import VJEPA2
+from jepakit.family.vjepa21 import VJEPA21, spaced
 from jepakit.methods.masked import MaskedJEPA
+from jepakit.parts.nn.position import GridPosition
 from jepakit.pretrained.networks import fill
 from jepakit.pretrained.positions import without_table
 from jepakit.probes.attentive import AttentiveClassifier
 from jepakit.tokens import Places, Split
+from jepakit.weights import vjepa
 from jepakit.weights.ijepa import encoder_map, predictor_map
 
 OWN = Path(__file__).parent / "golden"
@@ -115,11 +121,99 @@ def check_probe(recording: Recording) -> None:
     close(probe(recording.tensors["in.tokens"]), recording.tensors["out.logits"], "logits")
 
 
+def take_table(state: dict[str, Tensor], position: GridPosition, name: str) -> dict[str, Tensor]:
+    """The tensors without the table of positions, which has to be the one that is computed."""
+    close(position.table(torch.device("cpu")), state["position.vectors"], f"the positions of {name}")
+    return {key: value for key, value in state.items() if key != "position.vectors"}
+
+
+def sizes_of_clips(recording: Recording) -> dict[str, Any]:
+    """What the three kinds of V-JEPA have in common."""
+    sizes, side = recording.sizes, recording.sizes["img_size"]
+    encoder = recording.part("encoder")
+    return {
+        "frames": sizes["num_frames"], "image": tuple(side) if isinstance(side, list) else (side, side),
+        "tubelet": sizes["tubelet_size"], "patch": sizes["patch_size"], "dim": sizes["embed_dim"],
+        "depth": sizes["depth"], "heads": sizes["num_heads"], "eps": sizes["eps"],
+        "channels": encoder["patch_embed.proj.weight"].shape[1],
+        "mlp_ratio": encoder["blocks.0.mlp.fc1.weight"].shape[0] / sizes["embed_dim"],
+    }  # fmt: skip
+
+
+def predictor_sizes_of(recording: Recording) -> dict[str, Any]:
+    names = ("predictor_embed_dim", "predictor_depth")
+    return {"predictor_dim": recording.sizes[names[0]], "predictor_depth": recording.sizes[names[1]]}
+
+
+@torch.no_grad()
+def check_vjepa(recording: Recording) -> None:
+    sizes, expected = recording.sizes, recording.part("out")
+    config = VJEPA(
+        **sizes_of_clips(recording), **predictor_sizes_of(recording),
+        positions="uniform" if sizes["uniform_power"] else "half_time",
+        blocks=((8, 0.15),) * sizes["num_mask_tokens"],
+    )  # fmt: skip
+    method, cell = config.build().eval(), (config.tubelet, config.patch, config.patch)
+    theirs = vjepa.encoder_map(config.depth, cell, table=True).read(recording.part("encoder"), "the encoder")
+    fill(method.backbone, take_table(theirs, method.backbone.position, "the encoder"), "the encoder")
+    mapped = vjepa.predictor_map(config.predictor_depth, sizes["num_mask_tokens"], table=True)
+    theirs = mapped.read(recording.part("predictor"), "the predictor")
+    fill(method.predictor, take_table(theirs, method.predictor.position, "the predictor"), "the predictor")
+    check_clip(method, recording, {"predicted": sizes["mask_index"]}, expected)
+
+
+@torch.no_grad()
+def check_vjepa2(recording: Recording) -> None:
+    sizes, expected = recording.sizes, recording.part("out")
+    config = VJEPA2(
+        **sizes_of_clips(recording), **predictor_sizes_of(recording), predictor_heads=sizes.get("predictor_heads", 12),
+        mask_tokens=sizes["num_mask_tokens"], positions="released",
+    )  # fmt: skip
+    method, cell = config.build().eval(), (config.tubelet, config.patch, config.patch)
+    theirs = vjepa.encoder_map(config.depth, cell, table=False).read(recording.part("encoder"), "the encoder")
+    fill(method.backbone, theirs, "the encoder")
+    mapped = vjepa.predictor_map(config.predictor_depth, config.mask_tokens, table=False)
+    fill(method.predictor, mapped.read(recording.part("predictor"), "the predictor"), "the predictor")
+    asked = {name: int(name.rpartition("_")[2]) for name in expected if name.startswith("predicted.mask_index_")}
+    assert asked, "a recording of V-JEPA 2 says which mask token it was made with"
+    check_clip(method, recording, asked, expected)
+
+
+def check_clip(method: MaskedJEPA, recording: Recording, asked: dict[str, int], expected: dict[str, Tensor]) -> None:
+    """The full encoding, that of the context, and the prediction of the target with each mask token."""
+    given = recording.part("in")
+    full = method.backbone(given["video"])
+    context = method.backbone(given["video"], keep=given["context"])
+    places = Places(full.take(given["target"]).coords.unsqueeze(1))
+    close(full.values, expected["full"], "full")
+    close(context.values, expected["context"], "context")
+    for name, family in asked.items():
+        close(method.predictor(context, places, family).places.values, expected[name], name)
+
+
+@torch.no_grad()
+def check_vjepa21(recording: Recording) -> None:
+    given, expected = recording.part("in"), recording.part("out")
+    config = VJEPA21(**sizes_of_clips(recording))
+    method, levels = config.build().eval(), spaced(config.depth, config.levels)
+    mapped = vjepa.encoder_map_21(config.depth, levels, (config.tubelet, config.patch, config.patch))
+    fill(method.backbone, mapped.read(recording.part("encoder"), "the encoder"), "the encoder")
+    close(method.backbone(given["video"]).values, expected["full"], "full")
+    close(method.backbone(given["image"]).values, expected["image"], "image")
+    close(method.backbone(given["video"], layers=levels).values, expected["hierarchical"], "hierarchical")
+
+
 def close(ours: Tensor, recorded: Tensor, name: str) -> None:
     torch.testing.assert_close(ours, recorded, atol=TOLERANCE, rtol=0, msg=lambda text: f"{name}: {text}")
 
 
-CHECKS: dict[str, Callable[[Recording], None]] = {"ijepa": check_ijepa, "probe": check_probe}
+CHECKS: dict[str, Callable[[Recording], None]] = {
+    "ijepa": check_ijepa,
+    "vjepa1": check_vjepa,
+    "vjepa2": check_vjepa2,
+    "v21": check_vjepa21,
+    "probe": check_probe,
+}
 
 
 @pytest.mark.parametrize("path", FILES, ids=[f"{kind_of(path)}-{path.stem}" for path in FILES])

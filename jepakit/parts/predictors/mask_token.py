@@ -17,8 +17,8 @@ class MaskTokenPredictor(nn.Module):
 
     Each block of places is predicted on its own: its mask tokens see the context and each other, never another block.
     `levels` of the encoder side by side go through a hidden layer first. A `dense` predictor says what is at the places
-    of the context, too, through a projection of its own. A `marked` one is told pictures, which have one time step, from
-    clips (all of it V-JEPA 2.1, 2603.14482).
+    of the context, too, through a projection of its own. A `marked` one is told which tokens are of pictures, which
+    have one time step, and which of clips (all of it V-JEPA 2.1, 2603.14482).
     """
 
     def __init__(
