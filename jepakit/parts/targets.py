@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from jepakit.contracts import Step
+from jepakit.parts.tokenizers.modalities import Modalities
 from jepakit.parts.tokenizers.patches import PatchTokenizer
 from jepakit.schedules import Schedule
 from jepakit.tokens import Tokens
@@ -76,7 +77,7 @@ class SharedTarget(nn.Module):
 class PixelTarget(nn.Module):
     """The pixels answer, each patch normalised by itself (MAE 2111.06377, section 3): a rival, not a JEPA."""
 
-    def __init__(self, tokenizer: PatchTokenizer) -> None:
+    def __init__(self, tokenizer: PatchTokenizer | Modalities) -> None:
         super().__init__()
         self._cut = tokenizer.cut  # a bound method, so that the tokenizer is not registered twice
 

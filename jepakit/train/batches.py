@@ -1,7 +1,8 @@
 """Which samples make a step, and reading them ahead of time.
 
 The samples of step i are a function of i alone: the data set's epochs stand one after the other in an endless row, of
-which step i takes the next `batch`. A run is resumed, on any number of processes, by naming the next step.
+which step i takes the next `batch`. Each stage of a run has a row of its own. A run is resumed, on any number of
+processes, by naming the next step.
 """
 
 import os
@@ -55,42 +56,60 @@ class Batch:
             yield {name: value[start:end] for name, value in self.samples.items()}, rows
 
 
+@dataclass(frozen=True)
+class Source:
+    """What is read from step `begins` on."""
+
+    begins: int
+    dataset: Dataset
+
+
+def sources(run: Run) -> list[Source]:
+    """The data of each stage of a run; the first one is the run's own."""
+    later = [Source(round(stage.begins * run.steps), stage.data.build()) for stage in run.stages]
+    return [Source(0, run.data.build()), *later]
+
+
 class Order:
-    """The (index, epoch) pairs of this rank for each step from `first` on."""
+    """The (source, index, epoch) of this rank's samples for each step from `first` on."""
 
-    def __init__(self, dataset: Dataset, run: Run, place: Place, first: int) -> None:
-        self.dataset, self.run, self.place, self.first = dataset, run, place, first
-        self.epoch, self.permutation = -1, list[int]()
+    def __init__(self, read: Sequence[Source], run: Run, place: Place, first: int) -> None:
+        self.sources, self.run, self.place, self.first = read, run, place, first
+        self.known, self.permutation = (-1, -1), list[int]()
 
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+    def __iter__(self) -> Iterator[list[tuple[int, int, int]]]:
         rank, ranks, batch = self.place.rank, self.place.ranks, self.run.batch
         start, end = rank * batch // ranks, (rank + 1) * batch // ranks
         for step in range(self.first, self.run.steps):
-            yield [self.sample(step * batch + row) for row in range(start, end)]
+            source = max(number for number, each in enumerate(self.sources) if each.begins <= step)
+            begun = step - self.sources[source].begins
+            yield [self.sample(source, begun * batch + row) for row in range(start, end)]
 
-    def sample(self, position: int) -> tuple[int, int]:
-        """The sample at a position of the endless row of epochs."""
-        epoch, place = divmod(position, len(self.dataset))
-        if epoch != self.epoch:
-            self.epoch, self.permutation = epoch, self.dataset.order(epoch, self.run.seed).tolist()
-        return self.permutation[place], epoch
+    def sample(self, source: int, position: int) -> tuple[int, int, int]:
+        """The sample at a position of the endless row of a source's epochs."""
+        dataset = self.sources[source].dataset
+        epoch, place = divmod(position, len(dataset))
+        if (source, epoch) != self.known:
+            self.known, self.permutation = (source, epoch), dataset.order(epoch, self.run.seed).tolist()
+        return source, self.permutation[place], epoch
 
 
 class Reader:
-    """The data set as workers see it: whole batches, in which broken samples are named instead of raised."""
+    """The data as workers see them: whole batches, in which broken samples are named instead of raised."""
 
-    def __init__(self, dataset: Dataset, seed: int) -> None:
-        self.dataset, self.seed = dataset, seed
+    def __init__(self, read: Sequence[Source], seed: int) -> None:
+        self.sources, self.seed = read, seed
 
     def __len__(self) -> int:
-        return len(self.dataset)
+        return sum(len(source.dataset) for source in self.sources)
 
-    def __getitem__(self, pair: tuple[int, int]) -> Mapping[str, Tensor] | Broken:
-        index, epoch = pair
+    def __getitem__(self, which: tuple[int, int, int]) -> Mapping[str, Tensor] | Broken:
+        source, index, epoch = which
+        dataset = self.sources[source].dataset
         try:
-            return self.dataset.get(index, epoch, self.seed)
+            return dataset.get(index, epoch, self.seed)
         except BrokenSample as problem:
-            return Broken(index, epoch, self.dataset.name(index), str(problem))
+            return Broken(index, epoch, dataset.name(index), str(problem))
 
 
 def collate(items: Sequence[Mapping[str, Tensor] | Broken]) -> tuple[dict[str, Tensor], int, tuple[Broken, ...]]:
@@ -130,14 +149,14 @@ class Batches:
     The first one is read on entry, for it waits for the workers to start, which is not the workers' being slow.
     """
 
-    def __init__(self, dataset: Dataset, run: Run, place: Place, first: int) -> None:
-        if len(dataset) == 0:
+    def __init__(self, read: Sequence[Source], run: Run, place: Place, first: int) -> None:
+        if any(len(source.dataset) == 0 for source in read):
             raise ValueError("there are no samples to train on: the data set is empty")
         workers = choose_workers(run.workers)
         self.waited = 0.0
         self.loader: DataLoader[Any] = DataLoader(
-            Reader(dataset, run.seed),  # pyright: ignore[reportArgumentType]
-            batch_sampler=Order(dataset, run, place, first),  # pyright: ignore[reportArgumentType]
+            Reader(read, run.seed),  # pyright: ignore[reportArgumentType]
+            batch_sampler=Order(read, run, place, first),  # pyright: ignore[reportArgumentType]
             num_workers=workers,
             collate_fn=collate,
             pin_memory=place.device.type == "cuda",

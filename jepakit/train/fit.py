@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from jepakit.train import checkpoint, optimize, parallel
-from jepakit.train.batches import Batches
+from jepakit.train.batches import Batches, sources
 from jepakit.train.checkpoint import State
 from jepakit.train.observe import Observer
 from jepakit.train.parallel import Spread
@@ -34,14 +34,14 @@ def fit(run: Run, out: Path, resume: bool = False, initialize: Initialize | None
         place.wait()  # until every rank has looked, before the first one writes
         found = checkpoint.latest(out) if resume else None
         method, state = build_method(run, None if found else initialize, resuming=found is not None)
-        dataset, spread = run.data.build(), Spread(method, run, place)
+        read, spread = sources(run), Spread(method, run, place)
         optimizer = optimize.build(run.optimizer, method)
         if found is not None:
             state = checkpoint.restore(found, method, optimizer, place)
         update, saver = Update(run, spread, optimizer, state), Saver(run, out, spread, optimizer, state)
         with (
-            Batches(dataset, run, place, state.done) as batches,
-            Observer(run, out, spread, state, dataset) as observer,
+            Batches(read, run, place, state.done) as batches,
+            Observer(run, out, spread, state, read[0].dataset) as observer,
         ):
             while state.done < run.steps:
                 batch = batches.read()

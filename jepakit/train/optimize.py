@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 from jepakit.config import Config
-from jepakit.schedules import Schedule, cosine, stretched, warmup_cosine
+from jepakit.schedules import Schedule, cosine, stretched, warmup_constant_decay, warmup_cosine
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,8 +16,9 @@ class AdamW(Config):
 
     The rate goes from `start` to `peak` during the share `warmup` of the run, then to `end`. `decay` is the weight
     decay at the first and at the last step. With a `horizon` above 1 both schedules are those of a run that is so many
-    times longer, of which this run is the beginning (`ipe_scale` of the reference); 1 really ends at `end`. Defaults
-    are those of I-JEPA (2301.08243, appendix A.1) but for `peak`, which is set for a batch of 256.
+    times longer, of which this run is the beginning (`ipe_scale` of the reference); 1 really ends at `end`. With a
+    `cooldown` the rate stays at its peak until that last share of the run, and falls along a straight line (V-JEPA 2).
+    Defaults are those of I-JEPA (2301.08243, appendix A.1) but for `peak`, which is set for a batch of 256.
     """
 
     peak: float = 1e-3
@@ -28,9 +29,12 @@ class AdamW(Config):
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
     horizon: float = 1.0
+    cooldown: float | None = None
 
     def rates(self) -> Schedule:
         """The learning rate as a function of progress."""
+        if self.cooldown is not None:
+            return warmup_constant_decay(self.start, self.peak, self.end, self.warmup, self.cooldown)
         whole = warmup_cosine(self.start, self.peak, self.end, self.warmup / self.horizon)
         return stretched(whole, self.horizon)
 
@@ -42,6 +46,13 @@ class AdamW(Config):
         """Raises ValueError with one sentence where the numbers make no schedule."""
         if not 0 <= self.warmup < 1:
             raise ValueError(f"optimizer.warmup is a share of the run in [0, 1), got {self.warmup}; try 0.1")
+        if self.cooldown is not None and not 0 < self.cooldown <= 1 - self.warmup:
+            raise ValueError(
+                f"optimizer.cooldown is a share of the run above 0 that begins after warmup, got {self.cooldown}; "
+                f"with warmup={self.warmup} at most {1 - self.warmup:g}"
+            )
+        if self.cooldown is not None and self.horizon != 1:
+            raise ValueError(f"optimizer.cooldown ends with the run, so it goes with horizon=1, not {self.horizon}")
         if self.horizon < 1:
             raise ValueError(f"optimizer.horizon is how many times longer the schedule is, at least 1: {self.horizon}")
         if not self.peak > 0:

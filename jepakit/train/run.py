@@ -1,5 +1,6 @@
 """A run as one value: which model, which data, how long, on what. A recipe is a function that returns one."""
 
+import itertools
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -24,6 +25,15 @@ class Keep(Config):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Stage(Config):
+    """A later part of a run that learns from other data: longer clips, or larger pictures (V-JEPA 2's cooldown)."""
+
+    begins: float
+    """The share of the run's steps after which it begins."""
+    data: Config
+
+
+@dataclass(frozen=True, kw_only=True)
 class Run(Config):
     """Everything that a training depends on. `model.build()` gives a Method, `data.build()` a Dataset.
 
@@ -33,6 +43,8 @@ class Run(Config):
     model: Config
     data: Config
     steps: int
+    stages: tuple[Stage, ...] = ()
+    """What is learnt from later on instead of `data`."""
     batch: int = 256
     accumulate: int = 1
     """Micro-batches per step: less memory, the same gradient."""
@@ -83,6 +95,9 @@ class Run(Config):
             raise ValueError(f"max_broken_share is a share in [0, 1], got {self.max_broken_share}")
         if self.workers is not None and self.workers < 0:
             raise ValueError(f"workers is a number of processes, got {self.workers}; 0 reads without any")
+        begins = [0.0, *(stage.begins for stage in self.stages), 1.0]
+        if any(later <= earlier for earlier, later in itertools.pairwise(begins)):
+            raise ValueError(f"stages begin at growing shares of the run, above 0 and below 1, got {begins[1:-1]}")
         for name, part, parts in (("data", self.data, ("transform",)), *self._probe_parts()):
             if missing := [part_name for part_name in parts if not hasattr(part, part_name)]:
                 raise ValueError(f"{name} ({type(part).__name__}) has no {' and no '.join(missing)}")

@@ -5,9 +5,9 @@ import torch
 from tiny_engine import Points, Tiny
 
 from jepakit.contracts import Rows
-from jepakit.train.batches import Batches, Broken, Order, choose_workers, ignore_signals
+from jepakit.train.batches import Batches, Broken, Order, Source, choose_workers, ignore_signals, sources
 from jepakit.train.parallel import Place
-from jepakit.train.run import Run
+from jepakit.train.run import Run, Stage
 
 
 def place(rank=0, ranks=1):
@@ -19,17 +19,17 @@ def make(**changes):
 
 
 def order(run, first=0, **where):
-    return list(Order(run.data.build(), run, place(**where), first))
+    return list(Order(sources(run), run, place(**where), first))
 
 
 def test_every_epoch_visits_every_sample_once():
     pairs = [pair for step in order(make(steps=5)) for pair in step]
     for epoch in (0, 1):
-        assert sorted(index for index, of in pairs if of == epoch) == list(range(10))
+        assert sorted(index for _, index, of in pairs if of == epoch) == list(range(10))
 
 
 def test_epochs_have_different_orders_that_depend_on_the_seed():
-    first, second = ([i for i, of in chain.from_iterable(order(make(steps=5))) if of == epoch] for epoch in (0, 1))
+    first, second = ([i for _, i, of in chain.from_iterable(order(make(steps=5))) if of == epoch] for epoch in (0, 1))
     assert first != second
     assert order(make()) == order(make())
     assert order(make(seed=1)) != order(make())
@@ -48,8 +48,20 @@ def test_ranks_share_a_batch_without_overlap_and_in_order():
 
 
 def read_all(run):
-    with Batches(run.data.build(), run, place(), 0) as batches:
+    with Batches(sources(run), run, place(), 0) as batches:
         return [batches.read() for _ in range(run.steps)]
+
+
+def test_a_stage_reads_its_own_data_in_epochs_of_its_own():
+    """From the share where it begins; resumed in the middle it goes on as it would have."""
+    later = Stage(begins=0.5, data=Points(count=3))
+    steps = order(make(steps=6, stages=(later,)))
+    assert [{source for source, _, _ in step} for step in steps] == [{0}] * 3 + [{1}] * 3
+    assert steps[:3] == order(make(steps=3))
+    second = [(index, epoch) for step in steps[3:] for _, index, epoch in step]
+    assert [sorted(index for index, of in second if of == epoch) for epoch in range(4)] == [[0, 1, 2]] * 4
+    assert order(make(steps=6, stages=(later,)), first=4) == steps[4:]
+    assert [len(batch.samples["x"]) for batch in read_all(make(steps=6, stages=(later,)))] == [4] * 6
 
 
 def test_workers_give_the_same_batches_as_reading_in_the_loop():
@@ -84,7 +96,7 @@ def test_waiting_is_measured(monkeypatch):
     dataset = run.data.build()
     clock = iter([0.0, 2.0, 10.0, 10.5])
     monkeypatch.setattr("jepakit.train.batches.time.perf_counter", lambda: next(clock))
-    with Batches(dataset, run, place(), 0) as batches:
+    with Batches([Source(0, dataset)], run, place(), 0) as batches:
         batches.read()
         batches.read()
         assert batches.waited == 2.5

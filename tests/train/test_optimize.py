@@ -51,6 +51,14 @@ def test_horizon_is_the_beginning_of_a_longer_run_with_the_same_warmup():
     assert rates(1.0) == pytest.approx((1 + math.cos(math.pi * along)) / 2)
 
 
+def test_a_cooldown_keeps_the_peak_and_really_ends():
+    rates = AdamW(start=1e-4, peak=5.25e-4, end=1e-6, warmup=0.05, cooldown=0.05).rates()
+    assert [rates(0.0), rates(0.05), rates(0.5), rates(0.95), rates(1.0)] == pytest.approx(
+        [1e-4, 5.25e-4, 5.25e-4, 5.25e-4, 1e-6]
+    )
+    assert rates(0.975) == pytest.approx((5.25e-4 + 1e-6) / 2)
+
+
 def test_progress_is_set_on_both_groups():
     config = AdamW()
     optimizer = optimize.build(config, Masked())
@@ -86,6 +94,8 @@ def test_clipping_keeps_the_direction():
         ({"warmup": 1.0}, "warmup"),
         ({"horizon": 0.5}, "horizon"),
         ({"peak": 0.0}, "peak"),
+        ({"cooldown": 0.95}, "cooldown"),
+        ({"cooldown": 0.1, "horizon": 1.25}, "cooldown"),
         ({"peak": 1e-5, "start": 1e-4}, "start"),
     ],
 )

@@ -3,7 +3,7 @@ import json
 import pytest
 from tiny_engine import NoTransform, Points, Tiny
 
-from jepakit.train.run import Keep, Run
+from jepakit.train.run import Keep, Run, Stage
 from jepakit.train.watch import Watch
 
 
@@ -33,6 +33,8 @@ def test_defaults_are_valid():
         ({"watch": Watch(views=1)}, "views"),
         ({"watch": Watch(every=0)}, "watch.every"),
         ({"watch": Watch(share=1.0)}, "watch.share"),
+        ({"stages": (Stage(begins=0.5, data=Points()), Stage(begins=0.5, data=Points()))}, "stages"),
+        ({"stages": (Stage(begins=1.0, data=Points()),)}, "stages"),
         ({"probes": (NoTransform(),)}, "every and no online"),
     ],
 )

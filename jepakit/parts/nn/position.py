@@ -133,7 +133,8 @@ class SinCos(GridPosition):
         self, dim: int, extent: tuple[int, ...], order: tuple[int, ...] | None = None, shares: Shares = "equal"
     ) -> None:
         super().__init__(extent)
-        self.dim, self.order, self.shares = dim, order or tuple(range(len(extent)))[::-1], shares
+        self.dim, self.order = dim, order or tuple(range(len(extent)))[::-1]
+        self.shares: Shares = shares
         shares_of(dim, len(extent), shares)  # so that a width that does not fit is refused here
         self._tables: dict[torch.device, Tensor] = {}
 
@@ -161,6 +162,9 @@ class Table(GridPosition):
         super()._load_from_state_dict(*arguments, **named)
 
 
+Variant = Literal["exact", "released"]
+
+
 class Rotary(nn.Module):
     """Turns queries and keys by their place: three axes share the channels of a head, and a rest is not turned.
 
@@ -170,14 +174,13 @@ class Rotary(nn.Module):
     rows and columns are scaled to a grid of that many, whatever the grid at hand (V-JEPA 2.1).
     """
 
-    def __init__(
-        self, head_dim: int, variant: Literal["exact", "released"] = "exact", trained: int | None = None
-    ) -> None:
+    def __init__(self, head_dim: int, variant: Variant = "exact", trained: int | None = None) -> None:
         super().__init__()
         if head_dim % 2 or head_dim < 6:
             raise ValueError(f"rotary positions turn pairs on three axes: heads need an even width of 6 or more, "
                              f"got {head_dim}")  # fmt: skip
-        self.head_dim, self.variant, self.trained = head_dim, variant, trained
+        self.head_dim, self.trained = head_dim, trained
+        self.variant: Variant = variant
         self._tables: dict[tuple[tuple[int, ...], torch.device], tuple[Tensor, Tensor]] = {}
 
     def add(
