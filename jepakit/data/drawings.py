@@ -8,14 +8,16 @@ import re
 import tempfile
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
+from jaxtyping import Int
 from PIL import Image, ImageOps
+from torch import Tensor
 
 from jepakit.contracts import BrokenSample
 from jepakit.data.arrays import Arrays
@@ -32,7 +34,7 @@ _EMOJI_CHECKSUM = {
     "google": "1790b67ce8712ac2e3c2b0e01a8c0bd17c557279b94e2d0e8a9fb975ad8fdc17",
     "twitter": "051442cd363483d7607cc7c61297e253eaecc5ac1b92a8a9a8968f5ce67fe4b5",
 }
-_EMOJI_NOTICE = {
+EMOJI_NOTICE = {
     "google": "Noto Emoji by Google, Apache License 2.0, https://github.com/googlefonts/noto-emoji",
     "twitter": "Twemoji by Twitter and contributors, CC-BY 4.0, https://github.com/jdecked/twemoji",
 }
@@ -49,8 +51,11 @@ _VALIDATION_SHARE = 0.1
 
 
 @dataclass(frozen=True)
-class _Drawing:
-    """`category` is empty for drawings that are only pretrained on; `thing` is what keeps alike drawings together."""
+class Drawing:
+    """A picture file and what it shows.
+
+    `category` is empty for drawings that are only pretrained on; `thing` is what keeps alike drawings together.
+    """
 
     path: Path
     name: str
@@ -71,11 +76,21 @@ def open_emoji(vendor: Vendor) -> Arrays:
 
     def make(into: Path) -> None:
         with tempfile.TemporaryDirectory() as scratch:
-            fetch_npm(f"emoji-datasource-{vendor}@{_EMOJI_VERSION}", Path(scratch))
-            check(Path(scratch), f"package/img/{vendor}/64/*.png", _EMOJI_CHECKSUM[vendor], f"the emoji of {vendor}")
-            _keep_drawings(list(_list_emoji(Path(scratch) / "package", vendor)), _EMOJI_NOTICE[vendor], into)
+            _keep_drawings(fetch_emoji(vendor, Path(scratch)), EMOJI_NOTICE[vendor], into)
 
     return _open_kept(keep(emoji_folder(vendor), make), _EMOJI_HELD_OUT)
+
+
+def fetch_emoji(vendor: Vendor, into: Path) -> list[Drawing]:
+    """The emoji of one vendor, of known content, unpacked below `into`. Raises Unavailable."""
+    fetch_npm(f"emoji-datasource-{vendor}@{_EMOJI_VERSION}", into)
+    check(into, f"package/img/{vendor}/64/*.png", _EMOJI_CHECKSUM[vendor], f"the emoji of {vendor}")
+    return list(_list_emoji(into / "package", vendor))
+
+
+def emoji_parts(things: Sequence[str]) -> Int[Tensor, "n"]:
+    """The part of each emoji, which depends on nothing but the thing that it shows."""
+    return _parts_of(things, _EMOJI_HELD_OUT)
 
 
 def open_clipart() -> Arrays:
@@ -91,16 +106,16 @@ def open_clipart() -> Arrays:
     return _open_kept(keep(CLIPART_FOLDER, make), _CLIPART_HELD_OUT)
 
 
-def _list_emoji(package: Path, vendor: Vendor) -> Iterator[_Drawing]:
+def _list_emoji(package: Path, vendor: Vendor) -> Iterator[Drawing]:
     folder = package / "img" / vendor / "64"
     for emoji in json.loads((package / "emoji.json").read_text()):
         thing, category = _thing(emoji["unified"]), emoji["category"]
         labeled = "" if category == "Component" else category
         if emoji[f"has_img_{vendor}"]:
-            yield _Drawing(folder / emoji["image"], emoji["short_name"], labeled, thing)
+            yield Drawing(folder / emoji["image"], emoji["short_name"], labeled, thing)
         for tone, variant in sorted(emoji.get("skin_variations", {}).items()):
             if variant[f"has_img_{vendor}"]:
-                yield _Drawing(folder / variant["image"], f"{emoji['short_name']} {tone}", "", thing)
+                yield Drawing(folder / variant["image"], f"{emoji['short_name']} {tone}", "", thing)
 
 
 def _thing(unified: str) -> str:
@@ -109,16 +124,16 @@ def _thing(unified: str) -> str:
     return "-".join("person" if point in people else point for point in unified.split("-") if point not in silent)
 
 
-def _list_clipart(root: Path) -> Iterator[_Drawing]:
+def _list_clipart(root: Path) -> Iterator[Drawing]:
     for path in sorted(root.rglob("*.png")):
         if path.is_symlink():  # the same drawing under a second category
             continue
         place = path.relative_to(root).with_suffix("")
         category = place.parts[0] if place.parts[0] in _CLIPART_CLASSES else ""
-        yield _Drawing(path, place.as_posix(), category, re.sub(r"[\d_-]+$", "", place.name.lower()) or place.name)
+        yield Drawing(path, place.as_posix(), category, re.sub(r"[\d_-]+$", "", place.name.lower()) or place.name)
 
 
-def _keep_drawings(drawings: list[_Drawing], notice: str, into: Path) -> None:
+def _keep_drawings(drawings: list[Drawing], notice: str, into: Path) -> None:
     read, images = [], []
     with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
         for drawing in drawings:
@@ -149,13 +164,18 @@ def _open_kept(folder: Path, held_out: float) -> Arrays:
     classes = tuple(sorted({str(category) for category in categories if category}))
     number = {"": -1} | {category: index for index, category in enumerate(classes)}
     labels = torch.tensor([number[str(category)] for category in categories])
-    shares = hashed_shares([str(thing) for thing in things])
-    parts = torch.full((len(images),), TRAIN)
-    parts[shares < held_out + _VALIDATION_SHARE] = VALIDATION
-    parts[shares < held_out] = TEST
+    parts = _parts_of([str(thing) for thing in things], held_out)
     unlabeled = Counter(labels.tolist())[-1]
     notes = (
         f"{held_out:.0%} of the things drawn are held out as the test part, {_VALIDATION_SHARE:.0%} are validation",
         f"{unlabeled} of {len(images)} drawings have no label and are only pretrained on",
     )
     return Arrays([images], Listing([str(name) for name in names], labels, classes, parts, notes=notes))
+
+
+def _parts_of(things: Sequence[str], held_out: float) -> Int[Tensor, "n"]:
+    shares = hashed_shares(things)
+    parts = torch.full((len(things),), TRAIN)
+    parts[shares < held_out + _VALIDATION_SHARE] = VALIDATION
+    parts[shares < held_out] = TEST
+    return parts
