@@ -143,8 +143,8 @@ def changes_colored() -> Mapping[str, Change]:
 
 def supervised_choices(count: int) -> list[tuple[float, int]]:
     """As many trials of the baseline: rates and lengths."""
-    grid = [(rate, steps) for steps in (300, 1_000, 2_000) for rate in (3e-4, 1e-3, 3e-3)]
-    return [*grid, (1e-2, 1_000)][:count]
+    grid = [(rate, steps) for steps in (300, 1_000) for rate in (3e-4, 1e-3, 3e-3, 6e-3, 1e-2)]
+    return grid[:count]
 
 
 def pretrained(run: Run, name: str) -> dict[str, Any]:
