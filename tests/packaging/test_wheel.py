@@ -80,7 +80,10 @@ def test_constraints_pin_everything_once_and_no_build_of_torch():
     assert not {"torchvision", "torchaudio"} & pins.keys()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    asked = [*project["dependencies"], *(need for extra in ("dev", "onnx", "docs", "hub") for need in extras[extra])]
+    asked = [
+        *project["dependencies"],
+        *(need for extra in ("dev", "onnx", "docs", "hub", "video") for need in extras[extra]),
+    ]
     pinned = {plain(name) for name in pins}
     assert {plain(need) for need in asked} <= pinned
 
