@@ -22,7 +22,7 @@ $(VENV)/demo.stamp: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/demo.stamp
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,onnx,docs,hub]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,onnx,docs,hub,video]'
 	@touch $@
 
 demo: $(VENV)/demo.stamp ## pretrain a small I-JEPA on real pictures without labels, probe it, write a report
