@@ -1,7 +1,8 @@
 """The command line: `jepakit VERB`. The only file that knows tyro."""
 
+import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -32,6 +33,10 @@ def run(words: Words) -> int:
     if verb not in VERBS:
         print(f"jepakit has no verb {verb!r}; there are {', '.join(VERBS)}", file=sys.stderr)
         return 2
+    if "--trusted" in rest:
+        from jepakit.recipes.find import look_here
+
+        look_here()
     try:
         VERBS[verb](rest)
     except Stopped as stopped:
@@ -63,6 +68,8 @@ def show(words: Words) -> None:
     """A recipe or run in full: parameters per part, FLOP, schedules, what the alarm listens to, and its JSON.
 
     jepakit show images:ijepa_tiny --model.depth 6
+    jepakit show runs/x
+    jepakit show runs/mine --trusted     a run whose classes are outside of jepakit, which are imported
     """
     from jepakit.app.show import describe
 
@@ -101,18 +108,20 @@ def train(words: Words) -> None:
         fit(begun, out, resume=True, initialize=initialize)
         return
     name, rest = _recipe_name(words, "train", train)
-    rest = ["--watch.action" if word == "--watch" else word for word in rest]
     from jepakit.recipes.find import find
 
     default = _Training(run=find(name)(), out=Path("runs") / name.rpartition(":")[2])
-    asked = _parse(_Training, rest, f"train {name}", find(name), default)
+    asked = _parse(_Training, _long_names(rest), f"train {name}", find(name), default)
     if asked.run.start_from is None:
         fit(asked.run, asked.out)
         return
-    from jepakit.pretrained import adopt_networks, initialize_from
+    from jepakit.pretrained import adopt_networks, adopt_transform, initialize_from
 
-    adopted = replace(asked.run, model=adopt_networks(asked.run.model, asked.run.start_from))
-    fit(adopted, asked.out, initialize=initialize_from(asked.run.start_from))
+    source = asked.run.start_from
+    adopted = replace(asked.run, model=adopt_networks(asked.run.model, source))
+    if not any(word.startswith("--data.transform") for word in rest):
+        adopted = replace(adopted, data=adopt_transform(adopted.data, source))
+    fit(adopted, asked.out, initialize=initialize_from(source))
 
 
 def _resume(resume: Path, trusted: bool = False) -> tuple[Path, bool]:
@@ -131,6 +140,7 @@ def probe(
     data_root: Annotated[str | None, tyro.conf.arg(name="data.root")] = None,
     seed: int = 0,
     out: Path | None = None,
+    device: str = "cpu",
     trusted: bool = False,
 ) -> None:
     """What a frozen backbone has learnt, beside random init and raw pixels.
@@ -144,12 +154,13 @@ def probe(
         data_root: labelled pictures; those of the run if not given
         seed: draws of labels, order of samples and the random init
         out: the results as JSON; RUN/probes.json if not given
+        device: cpu, cuda or cuda:1
         trusted: let the config name classes outside of jepakit, which are imported
     """
     from jepakit.app.measure import measure
     from jepakit.probes.suite import table
 
-    results = measure(source, probes, data_root, seed, out, trusted)
+    results = measure(source, probes, data_root, seed, out, device, trusted)
     print(table(results))
 
 
@@ -227,7 +238,7 @@ def convert(
     print(pretrained.convert(source, out, entry, heads=heads))
 
 
-def report(run: Positional[Path], out: Path | None = None) -> None:
+def report(run: Positional[Path], out: Path | None = None, trusted: bool = False) -> None:
     """One self-contained HTML file about a run.
 
     jepakit report runs/x
@@ -235,10 +246,11 @@ def report(run: Positional[Path], out: Path | None = None) -> None:
     Args:
         run: the folder of the run
         out: the file to write; RUN/report.html if not given
+        trusted: let its run.json name classes outside of jepakit, which are imported
     """
     from jepakit.app.report import write_report
 
-    print(f"report: {write_report(run, out or run / 'report.html')}")
+    print(f"report: {write_report(run, out or run / 'report.html', trusted)}")
 
 
 VERBS: dict[str, Callable[[Words], object]] = {
@@ -268,8 +280,9 @@ def _parse(what: Callable[..., Any], words: Words, verb: str, described: object,
 
 def _recipe_with_overrides(words: Words, verb: str) -> Run:
     name, rest = _recipe_name(words, verb, show)
+    trusted, rest = "--trusted" in rest, _long_names(word for word in rest if word != "--trusted")
     if (Path(name) / "run.json").exists():
-        return _parse(_Recipe, rest, f"{verb} {name}", show, _Recipe(run=read_run(Path(name)))).run
+        return _parse(_Recipe, rest, f"{verb} {name}", show, _Recipe(run=read_run(Path(name), trusted))).run
     from jepakit.recipes.find import find
 
     return _parse(_Recipe, rest, f"{verb} {name}", find(name), _Recipe(run=find(name)())).run
@@ -279,6 +292,11 @@ def _recipe_name(words: Words, verb: str, described: object) -> tuple[str, Words
     if not words or words[0].startswith("-"):
         _parse(_named, words, verb, described)
     return words[0], words[1:]
+
+
+def _long_names(words: Iterable[str]) -> Words:
+    """`--watch warn` and `--watch=warn` are short for `--watch.action warn`."""
+    return [re.sub(r"^--watch(?==|$)", "--watch.action", word) for word in words]
 
 
 def _named(recipe: Positional[str]) -> str:

@@ -2,10 +2,14 @@
 
 import json
 import os
+import re
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as parquet
@@ -32,6 +36,29 @@ def tiny() -> Run:
     return Run(model=model, data=data, steps=6, batch=16, optimizer=AdamW(warmup=0.2), keep=Keep(every=3),
                watch=Watch(every=3, samples=8, views=2), log_every=1, workers=0, threads=1, sinks=())
 """
+
+STRANGER = """
+from dataclasses import dataclass
+
+from jepakit.data.images import Images
+from jepakit.data.transforms import ImageTransform
+from jepakit.family.ijepa import IJEPA
+from jepakit.train.run import Keep, Run
+from jepakit.train.watch import Watch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Own(IJEPA):
+    pass
+
+
+def run() -> Run:
+    model = Own(image=(8, 8), patch=2, channels=1, dim=32, depth=1, heads=2, predictor_dim=16, predictor_depth=1)
+    data = Images(root="packaged:digits", transform=ImageTransform(size=8, channels=1, mean=(0.3,), std=(0.38,)))
+    return Run(model=model, data=data, steps=2, batch=8, keep=Keep(every=1), watch=Watch(action="off"),
+               workers=0, threads=1, sinks=())
+"""
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +109,7 @@ def test_show_counts_parameters_and_names_the_alarm(capsys):
     text = capsys.readouterr().out
     assert '"depth": 2' in text
     assert "RankMe is below" in text
+    assert re.search(r"compute: [\d.]+ [TP]FLOP a step, ", text)
     assert cli.run(["show", "images:ijepa_vith14_in1k"]) == 0
     assert "630,434,560" in capsys.readouterr().out
 
@@ -120,23 +148,51 @@ def test_ctrl_c_saves_and_says_how_to_go_on(recipe, tmp_path):
     assert int(newest.name[5:]) < 2000
 
 
-def test_a_run_of_a_strangers_recipe_is_resumed_when_trusted(trained, tmp_path, capsys):
-    """A run.json may name any class, and importing it runs its code: only with --trusted."""
-    import shutil
+def test_a_run_of_a_strangers_recipe_is_resumed_when_trusted(tmp_path):
+    """A run.json may name any class, and importing it runs its code: only with --trusted, from the working folder."""
+    (tmp_path / "strangers.py").write_text(STRANGER)
+    script = (
+        "import sys; sys.path = [p for p in sys.path if p]; from jepakit import cli; sys.exit(cli.run(sys.argv[1:]))"
+    )
+    environment = {**os.environ, "PYTHONSAFEPATH": "1", "PYTHONPATH": str(ROOT)}
 
+    def call(*words):
+        command = [sys.executable, "-c", script, "train", *words]
+        return subprocess.run(command, check=False, cwd=tmp_path, env=environment, capture_output=True, text=True)
+
+    begun = call("./strangers.py:run", "--out", "x")
+    assert begun.returncode == 0, begun.stderr
+    shutil.rmtree(tmp_path / "x" / "step-00000002")
+    refused = call("--resume", "x")
+    assert refused.returncode == 1
+    assert "--trusted" in refused.stderr
+    assert not (tmp_path / "x" / "step-00000002").exists()
+    resumed = call("--resume", "x", "--trusted")
+    assert resumed.returncode == 0, resumed.stderr
+    assert (tmp_path / "x" / "step-00000002").exists()
+
+
+def test_a_run_that_starts_from_weights_takes_on_their_networks_and_their_transform(trained, tmp_path, capsys):
+    few = shlex.split("--steps 1 --batch 8 --workers 0 --threads 1 --watch off --data.root packaged:digits")
+    words = ["train", "images:ijepa_continued", "--start-from", str(trained), *few]
+    assert cli.run([*words, "--out", str(tmp_path / "x")]) == 0
+    assert "context encoder and target start equal" in capsys.readouterr().out
+    written = json.loads((tmp_path / "x" / "run.json").read_text())["run"]
+    assert (written["model"]["dim"], written["model"]["channels"]) == (32, 1)
+    assert (written["data"]["transform"]["size"], written["data"]["transform"]["mean"]) == (8, [0.3])
+    own = shlex.split("--data.transform.size 16 --data.transform.channels 1 --data.transform.mean 0.5")
+    assert cli.run([*words, *own, "--data.transform.std", "0.5", "--out", str(tmp_path / "y")]) == 0
+    written = json.loads((tmp_path / "y" / "run.json").read_text())["run"]
+    assert (written["data"]["transform"]["size"], written["data"]["transform"]["mean"]) == (16, [0.5])
+
+
+@pytest.mark.parametrize("words", [["--watch", "off"], ["--watch=off"]])
+def test_watch_is_short_for_its_action(words, recipe, tmp_path, capsys):
     out = tmp_path / "x"
-    shutil.copytree(trained, out)
-    written = json.loads((out / "run.json").read_text())
-    written["run"]["probes"] = [{"class": "strangers_probe.Silent", "every": 3}]
-    (out / "run.json").write_text(json.dumps(written))
-    assert cli.run(["train", "--resume", str(out)]) == 1
-    assert "--trusted" in capsys.readouterr().err
-
-
-def test_watch_is_short_for_its_action(recipe, tmp_path):
-    out = tmp_path / "x"
-    assert cli.run(["train", recipe, "--steps", "1", "--watch", "off", "--out", str(out)]) == 0
+    assert cli.run(["train", recipe, "--steps", "1", *words, "--out", str(out)]) == 0
     assert json.loads((out / "run.json").read_text())["run"]["watch"]["action"] == "off"
+    assert cli.run(["show", recipe, *words]) == 0
+    assert "collapse watch: off" in capsys.readouterr().out
 
 
 def test_embed_writes_one_row_per_file(trained, photos, tmp_path, capsys):

@@ -6,9 +6,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
-import torch
 
 from jepakit import pretrained
+from jepakit.app.device import open_device
 from jepakit.data.images import Images
 from jepakit.data.transforms import ImageTransform
 from jepakit.probes.features import Features, extract
@@ -32,11 +32,12 @@ def embed(
     """
     if out.suffix not in FORMATS:
         raise ValueError(f"cannot write {out.name}: give a name that ends in {' or '.join(FORMATS)}")
-    backbone = pretrained.load(source, trusted=trusted).to(device)
+    place = open_device(device)
+    backbone = pretrained.load(source, trusted=trusted).to(place)
     if not isinstance(backbone.transform, ImageTransform):
         raise ValueError(f"{source} has no transform for pictures, so it cannot embed them")
     dataset = Images(root=pictures, transform=backbone.transform).everything()
-    features = extract(backbone, dataset, layers, batch, device=torch.device(device))
+    features = extract(backbone, dataset, layers, batch, device=place)
     write(features, out, dataset.classes)
     return features
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 
 from jepakit import pretrained
+from jepakit.app.device import open_device
 from jepakit.data.images import Images
 from jepakit.data.transforms import ImageTransform, RandomResizedCrop
 from jepakit.parts.nn.backbone import Backbone
@@ -46,16 +47,23 @@ def probe_called(name: ProbeName) -> Probe:
 
 
 def measure(
-    source: str, probes: tuple[ProbeName, ...], root: str | None, seed: int, out: Path | None, trusted: bool = False
+    source: str,
+    probes: tuple[ProbeName, ...],
+    root: str | None,
+    seed: int,
+    out: Path | None,
+    device: str = "cpu",
+    trusted: bool = False,
 ) -> list[Result]:
     """Probes what is at `source` beside random init and raw pixels, and writes the results.
 
     Pictures go through the transform that the backbone was trained with. Without `root` they are those of the run;
     results go to `out`, or to probes.json in the folder of the run. Raises ValueError where either cannot be known.
     """
+    place = open_device(device)
     weights = pretrained.open_weights(source, trusted)
     run = read_run(Path(source), trusted) if (Path(source) / "run.json").exists() else None
-    backbone = weights.backbone()
+    backbone = weights.backbone().to(place)
     data = _data_of(source, root, backbone, run)
     if run is None and out is None:
         raise ValueError(f"{source} is no run, so say where the results go: --out probes.json")
@@ -66,7 +74,7 @@ def measure(
         torch.manual_seed(number)
         fresh = weights.model.build().kept
         fresh.transform = backbone.transform
-        return fresh
+        return fresh.to(place)
 
     results = suite.measure(backbone, random_init, data, [probe_called(name) for name in probes], seed)
     write(results, out or Path(source) / "probes.json")

@@ -1,14 +1,22 @@
 """A run in words and numbers, before it is started."""
 
 import json
+import math
+from typing import Any
 
 import torch
 
+from jepakit.app.report.wording import scaled
+from jepakit.contracts import Rows
+from jepakit.parts.nn.position import grid
 from jepakit.train.run import Run
+
+DRAWS = 8
+"""Batches of masks over which the cost of a step is averaged."""
 
 
 def describe(run: Run) -> str:
-    """Parameters per part, the schedules at their ends, what the alarm listens to, and the whole run as JSON."""
+    """Parameters per part, FLOP, the schedules at their ends, what the alarm listens to, and the whole run as JSON."""
     run.validate()
     with torch.device("meta"):
         method = run.model.build()
@@ -17,6 +25,9 @@ def describe(run: Run) -> str:
         total = sum(parameter.numel() for parameter in part.parameters())
         learning = sum(parameter.numel() for parameter in part.parameters() if parameter.requires_grad)
         lines.append(f"  {name:12} {total:>15,} {learning:>15,}")
+    if (flops := flops_of_a_step(run, method)) is not None:
+        whole = scaled(flops * run.steps, "FLOP")
+        lines += ["", f"compute: {scaled(flops, 'FLOP')} a step, {whole} in all, averaged over the masks"]
     rate, decay = run.optimizer.rates(), run.optimizer.decays()
     middle, watch = run.optimizer.warmup, run.watch
     lines += [
@@ -31,3 +42,16 @@ def describe(run: Run) -> str:
         json.dumps(run.to_json(), indent=1),
     ]
     return "\n".join(lines)
+
+
+def flops_of_a_step(run: Run, method: Any) -> float | None:
+    """Operations of a training step, on average over drawn masks; None for a method that asks about no grid."""
+    extent = getattr(run.model, "extent", None)
+    if extent is None or not hasattr(method, "maskers"):
+        return None
+    coords, rows, total = grid(extent).expand(run.batch, -1, -1), Rows(0, run.batch, run.batch), 0
+    for seed in range(DRAWS):
+        generator = torch.Generator().manual_seed(seed)
+        splits = [masker(coords, extent, generator, rows) for masker in method.maskers]
+        total += method.flops(math.prod(extent), splits)
+    return run.batch * total / DRAWS

@@ -2,12 +2,13 @@
 
 from jepakit.pretrained.export import convert, export, save_backbone
 from jepakit.pretrained.load import load, load_method, open_weights
-from jepakit.pretrained.start import adopt_networks, initialize_from
+from jepakit.pretrained.start import adopt_networks, adopt_transform, initialize_from
 from jepakit.pretrained.weights import Weights
 
 __all__ = [
     "Weights",
     "adopt_networks",
+    "adopt_transform",
     "convert",
     "export",
     "initialize_from",

@@ -1,6 +1,7 @@
 """Continued pretraining: a new method that starts from weights instead of noise."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from jepakit.config import Config
@@ -46,6 +47,16 @@ def adopt_networks(model: Config, source: Source, trusted: bool = False) -> Conf
     if isinstance(model, IJEPA) and isinstance(other, IJEPA):
         return with_networks_of(model, other)
     raise ValueError(f"{source} holds a {type(other).__name__}, which cannot start a {type(model).__name__}")
+
+
+def adopt_transform(data: Config, source: Source, trusted: bool = False, tell: Tell = print) -> Config:
+    """`data` with the transform that the weights at `source` were trained with, where they name one of its kind."""
+    theirs = open_weights(source, trusted).transform
+    ours = getattr(data, "transform", None)
+    if theirs is None or type(theirs) is not type(ours) or theirs == ours:
+        return data
+    tell(f"pictures are made into input as for {source}: {theirs}")
+    return replace(data, transform=theirs)  # pyright: ignore[reportCallIssue]
 
 
 def _with_positions(state: State, theirs: Any, ours: Any, weights: Weights, tell: Tell) -> State:

@@ -3,7 +3,9 @@
 import importlib
 import importlib.util
 import inspect
+import os
 import pkgutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -38,10 +40,18 @@ def shipped() -> dict[str, Recipe]:
     return found
 
 
+def look_here() -> None:
+    """Lets Python import what lies in the working folder, as `python -m` does: last, so that it hides nothing."""
+    if (here := os.getcwd()) not in sys.path:
+        sys.path.append(here)
+
+
 def _module(name: str) -> ModuleType:
     if name.endswith(".py"):
         return _module_from_file(Path(name))
     own = {entry.name for entry in pkgutil.iter_modules(jepakit.recipes.__path__)}
+    if name not in own:
+        look_here()
     try:
         return importlib.import_module(f"jepakit.recipes.{name}" if name in own else name)
     except ModuleNotFoundError as error:

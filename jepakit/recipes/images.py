@@ -70,6 +70,22 @@ def ijepa_small() -> Run:
     )
 
 
+def ijepa_continued() -> Run:
+    """I-JEPA that goes on from released weights (`--start-from`) on own pictures: a low peak rate and a slow target.
+
+    Its networks are those of the weights. What each number is for stands in docs/guides/continued.md.
+    """
+    return Run(
+        model=replace(ijepa.VIT_H14, momentum=(0.9998, 1.0)),
+        data=Images(root="my/photos", transform=ImageTransform(size=224), augment=RandomResizedCrop()),
+        steps=10_000,
+        batch=256,
+        optimizer=AdamW(start=1e-6, peak=5e-5, end=1e-6, warmup=0.1, decay=(0.04, 0.04)),
+        keep=Keep(every=1_000),
+        probes=(Knn(every=1_000),),
+    )
+
+
 def ijepa_vith14_in1k() -> Run:
     """I-JEPA ViT-H/14, ImageNet-1k at 224 pixels, 300 epochs as published: 79.3 % linear, 73.3 % with 1 % of labels."""
     return _published(ijepa.VIT_H14, IN1K, epochs=300, warmup_epochs=40)

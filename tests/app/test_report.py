@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -11,6 +12,16 @@ import pytest
 from jepakit import cli
 from jepakit.app.report import write_report
 
+STRANGER = """
+from dataclasses import dataclass
+
+from jepakit.family.ijepa import IJEPA
+
+
+@dataclass(frozen=True, kw_only=True)
+class Strangers(IJEPA):
+    pass
+"""
 SECTIONS = ("probes", "collapse", "features", "neighbors", "masks", "training", "origin")
 VOID = {"meta", "img", "br", "path", "link"}
 
@@ -105,6 +116,26 @@ def test_a_report_on_data_that_is_gone_says_so(copied):
     told["run"]["data"]["root"] = "gone/pictures"
     (copied / "run.json").write_text(json.dumps(told))
     assert "there is nothing at gone/pictures" in report(copied)
+
+
+def test_a_run_of_a_strangers_class_is_looked_at_when_trusted(copied, tmp_path, monkeypatch, capsys):
+    (tmp_path / "stranger.py").write_text(STRANGER)
+    for file in (copied / "run.json", *copied.glob("step-*/config.json")):
+        file.write_text(file.read_text().replace("jepakit.family.ijepa.IJEPA", "stranger.Strangers"))
+    page = report(copied)
+    Outline(page)
+    assert "stranger.Strangers, which is not part of jepakit" in page
+    assert f"jepakit report {copied} --trusted" in page
+    assert "data:image/" not in page
+    assert "Effective rank (RankMe)" in page
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])
+    assert cli.run(["report", str(copied), "--trusted"]) == 0
+    assert "data:image/" in (copied / "report.html").read_text()
+    assert cli.run(["show", str(copied)]) == 1
+    assert "--trusted" in capsys.readouterr().err
+    assert cli.run(["show", str(copied), "--trusted"]) == 0
+    assert capsys.readouterr().out.startswith("Strangers: ")
 
 
 def test_a_run_that_has_only_begun_has_a_report(copied):

@@ -10,7 +10,16 @@ from checkpoints import MODEL, build_noisy, picture, write_official
 from jepakit.data.images import Images
 from jepakit.data.transforms import ImageTransform
 from jepakit.family.ijepa import IJEPA
-from jepakit.pretrained import adopt_networks, convert, export, initialize_from, load, open_weights, save_backbone
+from jepakit.pretrained import (
+    adopt_networks,
+    adopt_transform,
+    convert,
+    export,
+    initialize_from,
+    load,
+    open_weights,
+    save_backbone,
+)
 from jepakit.pretrained.positions import resize_table
 from jepakit.train.fit import fit
 from jepakit.train.run import Run
@@ -54,6 +63,24 @@ def test_the_other_entry_can_be_chosen(source, path):
     method, _, _ = start(path, entry="encoder")
     assert equal(method.backbone, source.backbone)
     assert equal(method.kept, source.backbone)
+
+
+def test_pictures_are_made_into_input_as_for_the_weights(source, tmp_path):
+    trained_with = ImageTransform(size=32, mean=(0.1, 0.2, 0.3))
+    save_backbone(source.kept, MODEL, tmp_path / "x", trained_with)
+    told: list[str] = []
+    data = Images(root="my/photos", transform=ImageTransform(size=224))
+    assert adopt_transform(data, tmp_path / "x", tell=told.append) == replace(data, transform=trained_with)
+    assert "(0.1, 0.2, 0.3)" in told[0]
+    same = replace(data, transform=trained_with)
+    assert adopt_transform(same, tmp_path / "x", tell=told.append) is same
+    assert len(told) == 1
+
+
+def test_weights_without_a_transform_leave_that_of_the_data(source, tmp_path):
+    save_backbone(source.kept, MODEL, tmp_path / "x")
+    data = Images(root="my/photos")
+    assert adopt_transform(data, tmp_path / "x") is data
 
 
 def test_the_target_is_a_copy_and_only_the_encoder_learns(path):

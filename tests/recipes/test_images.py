@@ -42,6 +42,13 @@ def test_published_recipes(name, numbers):
     assert not run.data.augment.flip
 
 
+def test_going_on_is_slower_than_starting_from_noise():
+    run, new = images.ijepa_continued(), images.ijepa_vith14_in1k()
+    highest = max(run.optimizer.rates()(progress / 100) for progress in range(101))
+    assert highest <= new.optimizer.peak / 10
+    assert run.model.momentum[0] > new.model.momentum[0]
+
+
 def test_a_recipe_in_a_file(tmp_path):
     path = tmp_path / "mine.py"
     path.write_text(

@@ -17,15 +17,15 @@ from jepakit.app.report.verdict import Verdict, judge
 from jepakit.app.report.wording import escape
 
 
-def write_report(run: Path, out: Path) -> Path:
+def write_report(run: Path, out: Path, trusted: bool = False) -> Path:
     """Writes the report of the run in the folder `run` to the file `out` and returns `out`.
 
-    What cannot be shown (no checkpoint, data that is gone) says so in its place, and what would bring it. Raises
-    ValueError if `run` holds no run.
+    What cannot be shown says so in its place, and what would bring it: no checkpoint, data that is gone, classes
+    outside of jepakit that are not `trusted`. Raises ValueError if `run` holds no run.
     """
     record = read_record(run)
     try:
-        sight, blind = look(run), None
+        sight, blind = look(run, trusted), None
     except (ValueError, OSError) as error:
         sight, blind = None, str(error)
     page = render(record, sight, blind)
@@ -89,5 +89,7 @@ def _seen(
     if sight is not None:
         return show(sight)
     trained = any(record.folder.glob("step-*"))
-    command = f"jepakit {'report' if trained else 'train --resume'} {record.folder}"
-    return section(name, title, "", missing(blind or "There is nothing to look at", command))
+    why = blind or "There is nothing to look at"
+    trust = " --trusted" if "--trusted" in why else ""
+    command = f"jepakit {'report' if trained else 'train --resume'} {record.folder}{trust}"
+    return section(name, title, "", missing(why, command))

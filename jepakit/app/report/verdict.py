@@ -19,13 +19,14 @@ TITLES = {
     "knn": ("Nearest neighbors (kNN)", "nearest neighbors"),
     "logistic": ("Logistic regression", "logistic regression"),
     "linear": ("Linear", "a linear head"),
-    "attentive": ("Attentive, 1 block", "an attentive head"),
+    "attentive1": ("Attentive, 1 block", "an attentive head"),
     "attentive4": ("Attentive, 4 blocks", "an attentive head of 4 blocks"),
     "lowshot12": ("12 labels a class", "12 labels a class"),
-    "lowshot1": ("1 % of the labels", "1 % of the labels"),
-    "lowshot10": ("10 % of the labels", "10 % of the labels"),
+    "lowshot1%": ("1 % of the labels", "1 % of the labels"),
+    "lowshot10%": ("10 % of the labels", "10 % of the labels"),
     "finetune": ("Fine-tuned", "fine-tuning"),
 }
+"""What a probe is called in a heading, and inside of a sentence, by the name that its results have."""
 
 
 @dataclass(frozen=True)
