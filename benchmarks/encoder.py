@@ -16,10 +16,11 @@ from typing import Any
 import torch
 from rich.console import Console
 from rich.table import Table
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import IJepaConfig, IJepaModel
 
 from benchmarks.record import control_holds, interleave, ratio, record
+from jepakit.parts.nn.backbone import Backbone
 from jepakit.parts.nn.quantize import quantize
 from jepakit.pretrained import load
 
@@ -32,11 +33,11 @@ SIZES = IJepaConfig(
     image_size=224,
     patch_size=16,
     layer_norm_eps=1e-6,
-    attn_implementation="sdpa",
+    attn_implementation="sdpa",  # pyright: ignore[reportCallIssue]  (taken by the base class of all configs)
 )
 
 
-def networks() -> tuple[IJepaModel, nn.Module]:
+def networks() -> tuple[IJepaModel, Backbone]:
     """transformers' model, and ours with its weights."""
     torch.manual_seed(0)
     theirs = IJepaModel(SIZES).eval()

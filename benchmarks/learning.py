@@ -18,6 +18,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from benchmarks.record import ROOT, origin
+from jepakit.data.images import Images
 from jepakit.family.ijepa import IJEPA
 from jepakit.probes.finetune import FineTune
 from jepakit.probes.knn import Knn
@@ -128,7 +129,7 @@ def pretrained(cell: Cell) -> dict[str, Any]:
         from jepakit.pretrained import load
 
         collapsed, backbone = str(stop), load(str(out))
-    backbone.transform = cell.run.data.transform
+    backbone.transform = pictures(cell).transform
     log = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     readings = [line["watch"] | {"step": line["step"]} for line in log if "watch" in line]
     steps = [line for line in log if "loss" in line]
@@ -156,7 +157,7 @@ def raw_pixels(cell: Cell) -> dict[str, Any]:
 
 def supervised(cell: Cell) -> dict[str, Any]:
     """The same network trained from scratch, with all labels and with 1 % of them, rate chosen on validation data."""
-    subject = Subject("supervised", random_backbone(cell), Splits.of(cell.run.data))
+    subject = Subject("supervised", random_backbone(cell), Splits.of(pictures(cell)))
     rows = {name: probe.measure(subject, cell.seed) for name, probe in SUPERVISED.items()}
     classes = int(torch.as_tensor(subject.splits.train.labels).max()) + 1
     flops = {name: flops_of_training(cell.run, SUPERVISED[name], row.labels, classes) for name, row in rows.items()}
@@ -177,16 +178,22 @@ def flops_of_training(run: Run, probe: FineTune, labels: int, classes: int) -> i
     return 3 * samples * (model.build().backbone.flops(math.prod(model.extent)) + 2 * model.dim * classes)
 
 
+def pictures(cell: Cell) -> Images:
+    data = cell.run.data
+    assert isinstance(data, Images)
+    return data
+
+
 def random_backbone(cell: Cell) -> Any:
     torch.manual_seed(cell.seed)
     backbone = cell.run.model.build().kept
-    backbone.transform = cell.run.data.transform
+    backbone.transform = pictures(cell).transform
     return backbone
 
 
 def probed(name: str, backbone: Any, cell: Cell) -> dict[str, Any]:
     """The probes whose figures the cell claims, on one subject."""
-    subject = Subject(name, backbone, Splits.of(cell.run.data))
+    subject = Subject(name, backbone, Splits.of(pictures(cell)))
     wanted = set(cell.claims.values()) & PROBES.keys()
     return figures({name: PROBES[name].measure(subject, cell.seed) for name in PROBES if name in wanted})
 

@@ -16,6 +16,7 @@ import math
 import statistics
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -134,12 +135,12 @@ def kept(family: str, how: Rectangular) -> dict[str, list[float]]:
     return {"context": context, "targets": targets}
 
 
-def compare_speed(rounds: int) -> dict[str, dict[str, object]]:
+def compare_speed(rounds: int) -> dict[str, dict[str, Any]]:
     """Measures two ways of cutting and prints a table."""
     title = f"Both families of masks of {BATCH} clips of {'x'.join(map(str, EXTENT))} tokens, one thread"
     heads = ("plain, ms", "painted, ms", "jepakit, ms", "ratio", "5 % to 95 %", "to painted", "control")
     table = table_of(title, "made rectangular by", *heads)
-    rows: dict[str, dict[str, object]] = {}
+    rows: dict[str, dict[str, Any]] = {}
     for how in ("first", "random"):
         seconds = measure(how, rounds)
         speedup, to_painted, control = (

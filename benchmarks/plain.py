@@ -79,6 +79,7 @@ class PlainPredictor(nn.Module):
         width, heads = sizes.predictor_dim, sizes.predictor_heads or sizes.heads
         self.embedding, self.projection = nn.Linear(sizes.dim, width), nn.Linear(width, sizes.dim)
         self.mask_token = nn.Parameter(torch.zeros(1, width))
+        self.position: Tensor
         self.register_buffer("position", sin_cos(grid(sizes.extent), width, (1, 0)))
         blocks = [PlainBlock(width, heads, 4 * width, sizes.eps, sdpa) for _ in range(sizes.predictor_depth)]
         self.blocks = nn.ModuleList(blocks)

@@ -74,6 +74,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=fashion().batch)
     arguments = parser.parse_args()
     sizes, cores = fashion().model, len(os.sched_getaffinity(0))
+    assert isinstance(sizes, IJEPA)
     rows = [measure(sizes, arguments.batch, arguments.rounds, threads) for threads in sorted({1, min(2, cores)})]
     show(rows, arguments.batch)
     claims = {

@@ -9,6 +9,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from unittest.mock import patch
@@ -61,8 +62,10 @@ def main() -> None:
     stretch = run.watch.every
     run = replace(run, steps=stretch * (asked.rounds + 1), threads=asked.threads, probes=())
     clock = Clock()
-    looks = {name: clock.timed(getattr(Observer, name), name == "probe") for name in ("report", "watch", "probe")}
-    with tempfile.TemporaryDirectory() as folder, patch.multiple(Observer, **looks):
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as patches:
+        for name in ("report", "watch", "probe"):
+            look = clock.timed(getattr(Observer, name), last=name == "probe")
+            patches.enter_context(patch.object(Observer, name, look))
         fit(run, Path(folder) / "run")
     shares = clock.shares(stretch)
     low, high = torch.quantile(torch.tensor(shares), torch.tensor([0.05, 0.95])).tolist()
