@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, replace
 
+from torch import Tensor
+
 from jepakit.config import Config
 from jepakit.family.vjepa import Range, Tubes, tube_maskers
 from jepakit.methods.masked import ContextLoss, MaskedJEPA
@@ -17,6 +19,7 @@ from jepakit.parts.targets import EMATarget
 from jepakit.parts.tokenizers.modalities import Modalities
 from jepakit.parts.tokenizers.patches import PatchTokenizer
 from jepakit.schedules import constant, ramp
+from jepakit.tokens import Tokens
 
 TRAINED_GRID = {16: 16, 14: 18}
 """Rows and columns that rotary positions are scaled to, by patch size (released code)."""
@@ -38,6 +41,8 @@ class VJEPA21(Config):
     mlp_ratio: float = 4.0
     levels: int = 4
     """Evenly spaced levels of the encoder that are read and predicted, each through a norm of its own."""
+    distilled_from: int | None = None
+    """The width of a larger network, where the predictor reads the last level and speaks of that network's last one."""
     predictor_dim: int = 384
     predictor_depth: int = 24
     predictor_heads: int = 12
@@ -65,11 +70,13 @@ class VJEPA21(Config):
         )  # fmt: skip
         if self.depth % self.levels:
             raise ValueError(f"{self.levels} levels do not divide {self.depth} blocks evenly; choose a divisor")
-        backbone, read = self._backbone(), spaced(self.depth, self.levels)
+        backbone = self._backbone()
+        read = spaced(self.depth, self.levels if self.distilled_from is None else 1)
         maskers = tube_maskers(self.blocks, self.block_aspect, self.rectangular)
         context = ContextLoss(ramp(self.context_share, *self.context_ramp), self.by_distance)
         target = EMATarget(backbone, constant(self.momentum), read)
-        return MaskedJEPA(backbone, maskers, self._predictor(), target, l1, None, read, context)
+        energy = l1 if self.distilled_from is None else _unanswered
+        return MaskedJEPA(backbone, maskers, self._predictor(), target, energy, None, read, context)
 
     @property
     def samples(self) -> tuple[tuple[int, ...], ...]:
@@ -96,15 +103,24 @@ class VJEPA21(Config):
 
     def _predictor(self) -> MaskTokenPredictor:
         width, heads = self.predictor_dim, self.predictor_heads
+        levels = self.levels if self.distilled_from is None else 1
         predictor = MaskTokenPredictor(
             self.dim, self._positions(width // heads), Transformer(width, self.predictor_depth, heads, 4.0, self.eps),
-            width, self.levels * self.dim, self.mask_tokens, mask_std=0.0, levels=self.levels, dense=True, marked=True,
+            width, self.distilled_from or levels * self.dim, self.mask_tokens, mask_std=0.0, levels=levels, dense=True,
+            marked=True,
         )  # fmt: skip
         initialize(predictor, self.initialization)
         return predictor
 
     def _positions(self, head_dim: int) -> Rotary:
         return Rotary(head_dim, "exact", TRAINED_GRID.get(self.patch, self.image[0] // self.patch))
+
+
+def _unanswered(prediction: Tokens, target: Tokens, weight: Tensor | None = None) -> Tensor:
+    raise ValueError(
+        f"a distilled predictor speaks of a network {prediction.values.shape[-1]} wide that is not part of this model, "
+        "so it has no loss; use its backbone and predictor, or start a VJEPA21 without distilled_from from the backbone"
+    )
 
 
 def spaced(depth: int, levels: int) -> tuple[int, ...]:
@@ -115,6 +131,8 @@ def spaced(depth: int, levels: int) -> tuple[int, ...]:
 VIT_L16 = VJEPA21()
 VIT_B16 = replace(VIT_L16, dim=768, depth=12, heads=12)
 VIT_G16 = replace(VIT_L16, dim=1408, depth=40, heads=22, mlp_ratio=48 / 11)
+DISTILLED_B16 = replace(VIT_B16, predictor_depth=12, distilled_from=1664)
+DISTILLED_L16 = replace(VIT_L16, predictor_depth=12, distilled_from=1664)
 VIT_GIGANTIC16 = replace(VIT_L16, dim=1664, depth=48, heads=26, mlp_ratio=64 / 13)
 TINY = replace(
     VIT_L16, frames=4, image=(32, 32), patch=8, dim=48, depth=4, heads=4, predictor_dim=24, predictor_depth=2,
