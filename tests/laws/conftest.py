@@ -1,4 +1,4 @@
-"""The members of the family, found by walking it: a new member is tested by being there."""
+"""The members of the family and its rivals, found by walking: a new one is tested by being there."""
 
 import importlib
 import pkgutil
@@ -7,12 +7,14 @@ import pytest
 import torch
 
 import jepakit.family
+import jepakit.rivals
 from jepakit.config import Config
 
 
 def members() -> dict[str, Config]:
-    names = [module.name for module in pkgutil.iter_modules(jepakit.family.__path__)]
-    return {name: importlib.import_module(f"jepakit.family.{name}").TINY for name in names}
+    rooms = (jepakit.family, jepakit.rivals)
+    paths = [f"{room.__name__}.{module.name}" for room in rooms for module in pkgutil.iter_modules(room.__path__)]
+    return {path.rpartition(".")[2]: importlib.import_module(path).TINY for path in paths}
 
 
 @pytest.fixture(params=members().values(), ids=members().keys())

@@ -1,4 +1,4 @@
-"""Laws that every member of the family obeys, on its TINY."""
+"""Laws that every member of the family and every rival obeys, on its TINY."""
 
 import itertools
 import json

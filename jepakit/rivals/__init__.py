@@ -1,0 +1,1 @@
+"""One file per method that JEPAs are compared with, at equal network, data and compute."""
