@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.record import ROOT, origin
 from jepakit.data.images import Images
-from jepakit.data.transforms import ImageTransform, RandomResizedCrop
+from jepakit.data.transforms import RandomResizedCrop
 from jepakit.probes.finetune import FineTune
 from jepakit.probes.knn import Knn
 from jepakit.probes.linear import Linear
@@ -67,8 +67,8 @@ def gray() -> Run:
 
 
 def colored() -> Run:
-    """Emoji, from where the search begins; Open Clip Art takes what is found here."""
-    return short(images.ijepa_tiny())
+    """Emoji in 16 patches, from where the search begins; Open Clip Art takes what is found here."""
+    return short(model(patch=16)(images.ijepa_tiny()))
 
 
 def short(run: Run) -> Run:
@@ -105,8 +105,7 @@ def pictures(size: int) -> Change:
 def centered(run: Run) -> Run:
     """Input whose mean is near 0, as drawings on white have it, in place of that of photographs."""
     assert isinstance(run.data, Images)
-    seen = ImageTransform(size=run.data.transform.size, mean=(0.83, 0.78, 0.74), std=(0.30, 0.31, 0.36))
-    return replace(run, data=replace(run.data, transform=seen))
+    return replace(run, data=replace(run.data, transform=images.DRAWINGS))
 
 
 def changes_gray() -> Mapping[str, Change]:

@@ -126,7 +126,7 @@ VIT_B16 = replace(VIT_H14, patch=16, dim=768, depth=12, heads=12, predictor_dept
 VIT_S16 = replace(VIT_B16, dim=384, heads=6)
 VIT_T16 = replace(VIT_B16, dim=192, heads=3)
 SMALL_COLOR = IJEPA(
-    image=(64, 64), patch=16, dim=192, depth=4, heads=6, predictor_dim=96, predictor_depth=2,
+    image=(64, 64), patch=8, dim=192, depth=4, heads=6, predictor_dim=96, predictor_depth=2,
     initialization="fan_in", momentum=(0.99, 1.0),
 )  # fmt: skip
 SMALL_GRAY = replace(SMALL_COLOR, image=(28, 28), patch=7, channels=1, dim=128, heads=4, predictor_dim=64)

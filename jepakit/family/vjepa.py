@@ -124,6 +124,10 @@ def tube_maskers(families: tuple[Tubes, ...], aspect: Range, rectangular: Rectan
 VIT_L16 = VJEPA()
 VIT_H16 = replace(VIT_L16, dim=1280, depth=32)
 VIT_H16_384 = replace(VIT_H16, image=(384, 384))
+SMALL_COLOR = VJEPA(
+    image=(64, 64), dim=192, depth=4, heads=6, predictor_dim=96, predictor_depth=2, initialization="fan_in",
+    momentum=(0.99, 1.0),
+)  # fmt: skip
 TINY = replace(
     VIT_L16, frames=4, image=(32, 32), patch=8, dim=48, depth=2, heads=4, predictor_dim=24, predictor_depth=2
 )
