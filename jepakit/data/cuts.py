@@ -1,7 +1,7 @@
 """What is cut out of an opened video: one clip from its middle, one from anywhere, or many views of it."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -12,6 +12,8 @@ from jepakit.data.clips import Clip, read_clip
 from jepakit.data.transforms import RandomResizedCrop
 
 
+@runtime_checkable
+@runtime_checkable
 class Cut(Protocol):
     """From a video to input; what is random in it comes from the generator. Raises BrokenSample."""
 
