@@ -60,13 +60,13 @@ def ijepa_tiny() -> Run:
 
 
 def emoji() -> Run:
-    """I-JEPA on 2,800 emoji: a quarter of an hour, a headline run of `make learning`."""
+    """I-JEPA on 2,800 emoji: ten minutes, a headline run of `make learning`."""
     run = ijepa_tiny()
-    return replace(run, data=replace(run.data, transform=DRAWINGS), steps=3_000)
+    return replace(run, data=replace(run.data, transform=DRAWINGS), steps=2_000)
 
 
 def openclipart() -> Run:
-    """I-JEPA on 5,600 drawings of Open Clip Art: a quarter of an hour, a headline run of `make learning`."""
+    """I-JEPA on 5,600 drawings of Open Clip Art: ten minutes, a headline run of `make learning`."""
     run = emoji()
     return replace(run, data=replace(run.data, root="packaged:openclipart"))
 
