@@ -10,15 +10,17 @@ from jepakit.data.video_files import is_still, is_video
 
 LIST_SUFFIXES = (".csv", ".tsv", ".txt", ".list", ".npy")
 _SEPARATORS = ("::", "\t", ",", " ")
+_HEADERS = frozenset(("clip", "file", "file_name", "filename", "filepath", "name", "path", "video", "video_path"))
 Row = tuple[str, str | None]
 
 
 def read_list(path: Path) -> tuple[list[str], list[int] | list[str] | None]:
     """The paths of a list as they are written, and their labels: numbers if all are, None if there are none.
 
-    A line is a path, and after the last "::", tab, comma or space of it a label. All lines use the same separator: the
-    first one of these before which every line names a video, so spaces and commas may stand in paths. A path may be
-    quoted. A first line that names no video while all others do is a header. Raises ValueError.
+    A line is a path, "::" or a tab or a comma or a space, and a label. All lines use the same separator: the first one
+    of these after which every line has named a video, so they may stand in paths and in labels, too. A path may be
+    quoted. Where paths have no suffix (folders of frames), the label is what comes after the last separator. A first
+    line like "path,label" is passed over. Raises ValueError.
     """
     rows = _read_array(path) if path.suffix == ".npy" else _read_text(path)
     if not rows:
@@ -58,16 +60,18 @@ def _read_text(path: Path) -> list[Row]:
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror or error}") from None
     lines = [stripped for line in text.split("\n") if (stripped := line.strip())]
+    if lines and _is_header(lines[0]):
+        lines = lines[1:]
     if all(_is_media(line.strip('"')) for line in lines):
         return [(line.strip('"'), None) for line in lines]
-    tables = [_split_all(lines, separator) for separator in _SEPARATORS]
-    for rows in tables:
-        body = rows[1:] if rows[1:] and rows[0] is not None and not _is_media(rows[0][0]) else rows
-        if all(row is not None and _is_media(row[0]) for row in body):
-            return [row for row in body if row is not None]
+    for separator in _SEPARATORS:
+        rows = _split_all(lines, separator)
+        if all(row is not None and _is_media(row[0]) for row in rows):
+            return [row for row in rows if row is not None]
     if not any(separator in line for line in lines for separator in _SEPARATORS):
         return [(line.strip('"'), None) for line in lines]
-    for rows in tables:  # folders of frames have no suffix to be known by
+    for separator in _SEPARATORS:  # folders of frames have no suffix to be known by
+        rows = _split_all(lines, separator)
         if all(row is not None and not _is_media(row[1] or "") for row in rows):
             return [row for row in rows if row is not None]
     line = next((number for number, line in enumerate(lines) if _is_media(line) or _split(line, " ") is None), 0)
@@ -82,12 +86,24 @@ def _split_all(lines: Sequence[str], separator: str) -> list[Row | None]:
 
 
 def _split(line: str, separator: str) -> Row | None:
-    """Path and label, split at the last separator; None if there is none."""
+    """Path and label, split after the video's name, or else at the last separator; None if there is none."""
     if line.startswith('"') and len(separator) == 1:
         fields = next(csv.reader([line], delimiter=separator))
         return (fields[0], fields[1].strip()) if len(fields) == 2 else None
-    name, found, label = line.rpartition(separator)
-    return (name.strip(), label.strip()) if found and label.strip() else None
+    parts = line.split(separator)
+    ends = [end for end in range(1, len(parts)) if _is_media(separator.join(parts[:end]).strip())]
+    end = ends[-1] if ends else len(parts) - 1
+    name, label = separator.join(parts[:end]).strip(), separator.join(parts[end:]).strip()
+    return (name, label) if name and label else None
+
+
+def _is_header(line: str) -> bool:
+    """Whether a line tells what stands in the columns, as in "path,label"."""
+    columns = [line.split(separator) for separator in _SEPARATORS]
+    return any(
+        len(names) == 2 and names[0].strip(' "').lower() in _HEADERS and not names[1].strip(' "').isdigit()
+        for names in columns
+    )
 
 
 def _is_media(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""Where videos lie: files below a folder, lists of paths, folders of frames, arrays, tar shards."""
+"""Where videos lie: files below a folder, lists of paths, folders of frames, arrays, tar shards; pictures, too."""
 
 import os
 from collections.abc import Sequence
@@ -13,12 +13,13 @@ from jepakit.data.arrays import list_arrays, load_arrays, number_labels
 from jepakit.data.clips import ArrayClip, Clip, by_numbers
 from jepakit.data.folders import arrange, list_files
 from jepakit.data.frames import regular_clock
-from jepakit.data.images import expand_braces
+from jepakit.data.images import expand_braces, open_source
 from jepakit.data.shards import Shards, open_shards
-from jepakit.data.sources import Listing, parts_of_files
+from jepakit.data.sources import Listing, Source, parts_of_files
 from jepakit.data.video_files import VIDEO_SUFFIXES, Opener, is_still, is_video
 from jepakit.data.video_lists import LIST_SUFFIXES, is_list_of_paths, read_list
 
+PICTURES = "pictures:"
 _CLIP_KEYS = ("x", "clips", "videos", "data")
 # So many paths of a list are looked for at once, to tell a list in a wrong folder from one with a few missing files.
 _LOOKED_FOR = 1000
@@ -77,8 +78,22 @@ class VideoArrays:
         return ArrayClip(array, self.listing.names[row], clock)
 
 
+class Stills:
+    """The pictures of another source, each a video of one frame."""
+
+    def __init__(self, pictures: Source) -> None:
+        self.listing, self._pictures = pictures.listing, pictures
+
+    def open(self, row: int) -> Clip:
+        """The picture. Raises BrokenSample."""
+        pixels = self._pictures.read(row).permute(1, 2, 0).numpy()
+        return ArrayClip(pixels[None], self.listing.names[row])
+
+
 def open_videos(root: str, opener: Opener) -> VideoSource:
     """The videos at `root`, whatever they are stored as. Raises ValueError if there is nothing that can be read."""
+    if root.startswith(PICTURES):
+        return Stills(open_source(root.removeprefix(PICTURES)))
     paths = expand_braces(root)
     if missing := [path for path in paths if not path.exists()]:
         raise ValueError(f"there is nothing at {missing[0]}; give a folder, a list or a file of videos")

@@ -25,7 +25,8 @@ class Videos(Config):
 
     `root` is a folder of videos or of folders with frames (with or without folders for train, val, test and for
     classes), a list ("path label" a line, or .npy of paths) or a folder of lists called train, val and test, a .npy or
-    .npz file of clips, tar shards ("shards-{0000..0007}.tar" or their folder), or one video.
+    .npz file of clips, tar shards ("shards-{0000..0007}.tar" or their folder), or one video. "pictures:ROOT" takes
+    whatever `Images` takes as ROOT, each picture as a video of one frame.
 
     `frame_rate` overrules the clock of the videos, and is the clock of frames and arrays, which have none.
     """

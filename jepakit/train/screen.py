@@ -12,7 +12,7 @@ PLAIN_SECONDS = 10.0
 
 
 class Screen:
-    """Shows loss, effective rank, images/s and time left. A silent one, for ranks that do not speak, shows nothing."""
+    """Shows loss, effective rank, samples/s and time left. A silent one, for ranks that do not speak, shows nothing."""
 
     def __init__(self, steps: int, done: int, silent: bool) -> None:
         self.console = Console(file=sys.stderr, quiet=silent, highlight=False)
@@ -23,7 +23,7 @@ class Screen:
             SpinnerColumn(),
             MofNCompleteColumn(),
             BarColumn(None),
-            TextColumn("loss {task.fields[loss]}  rank {task.fields[rank]}  {task.fields[speed]} images/s"),
+            TextColumn("loss {task.fields[loss]}  rank {task.fields[rank]}  {task.fields[speed]} samples/s"),
             TimeRemainingColumn(),
             console=self.console,
             disable=silent or not self.console.is_terminal,
@@ -51,7 +51,7 @@ class Screen:
             self.said = now
             left = (now - self.started) / max(done - self.done, 1) * (self.steps - done)
             self.console.print(
-                f"step {done}/{self.steps}  loss {self.loss}  rank {self.rank}  {self.speed} images/s  "
+                f"step {done}/{self.steps}  loss {self.loss}  rank {self.rank}  {self.speed} samples/s  "
                 f"{left / 60:.1f} min left",
                 soft_wrap=True,
             )

@@ -13,9 +13,9 @@ def test_off_a_terminal_there_are_a_few_plain_lines(capsys, monkeypatch):
             screen.show(done, loss=1 / done, speed=100.4)
     lines = capsys.readouterr().err.splitlines()
     assert lines == [
-        "step 10/40  loss 0.1000  rank 7.2  100 images/s  0.1 min left",
-        "step 30/40  loss 0.0333  rank 7.2  100 images/s  0.1 min left",
-        "step 40/40  loss 0.0250  rank 7.2  100 images/s  0.0 min left",
+        "step 10/40  loss 0.1000  rank 7.2  100 samples/s  0.1 min left",
+        "step 30/40  loss 0.0333  rank 7.2  100 samples/s  0.1 min left",
+        "step 40/40  loss 0.0250  rank 7.2  100 samples/s  0.0 min left",
     ]
 
 
@@ -37,7 +37,7 @@ def test_on_a_terminal_there_is_one_live_line(capsys, monkeypatch):
         screen.advance(3)
         screen.say("[bold] is not markup")
     shown = capsys.readouterr().err
-    for part in ("3/4", "loss 0.5000", "rank 7.2", "99 images/s", "[bold] is not markup"):
+    for part in ("3/4", "loss 0.5000", "rank 7.2", "99 samples/s", "[bold] is not markup"):
         assert part in shown
     assert "min left" not in shown
 
