@@ -158,6 +158,7 @@ def test_a_dataset_survives_pickling(root, pictures):
     assert torch.equal(copy.get(COUNT - 1, 0, 0)["x"], dataset.get(COUNT - 1, 0, 0)["x"])
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create 2 worker processes:UserWarning")  # on a single core
 def test_worker_processes_read_a_dataset_that_was_opened_before_them(tmp_path, pictures):
     parquet.write_table(table_of(pictures), tmp_path / "t.parquet", row_group_size=10)
     dataset = Images(root=str(tmp_path / "t.parquet"), transform=TRANSFORM).everything()

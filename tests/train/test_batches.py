@@ -1,6 +1,7 @@
 import signal
 from itertools import chain
 
+import pytest
 import torch
 from tiny_engine import Points, Tiny
 
@@ -64,6 +65,7 @@ def test_a_stage_reads_its_own_data_in_epochs_of_its_own():
     assert [len(batch.samples["x"]) for batch in read_all(make(steps=6, stages=(later,)))] == [4] * 6
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create 2 worker processes:UserWarning")  # on a single core
 def test_workers_give_the_same_batches_as_reading_in_the_loop():
     for one, other in zip(read_all(make(workers=0)), read_all(make(workers=2)), strict=True):
         assert torch.equal(one.samples["x"], other.samples["x"])
