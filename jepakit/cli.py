@@ -94,6 +94,7 @@ def train(words: Words) -> None:
     jepakit train images:ijepa_tiny --data.root my/photos --out runs/x
     jepakit train images:ijepa_tiny --start-from WEIGHTS --out runs/y
     jepakit train --resume runs/x
+    jepakit train images:ijepa_tiny --watch warn     go on when the alarm for collapse rings; stop or off
     jepakit train images:ijepa_tiny --help     all that can be overridden
     """
     from jepakit.train.fit import fit
