@@ -16,7 +16,12 @@ from jepakit.data.painting import BAR, BAR_DISTANCE, FIRST_THING, GROUND, GROUND
 from jepakit.data.scenes import FAR, NEAR, SCENE_CLIP, Scenes
 from jepakit.data.sprites import open_sprites
 from jepakit.data.transforms import ImageTransform, RandomResizedCrop
+from jepakit.family.vjepa import TINY
+from jepakit.pretrained import load
 from jepakit.probes.splits import Splits
+from jepakit.train.fit import fit
+from jepakit.train.run import Run
+from jepakit.train.watch import Watch
 
 
 def clip(size, frames):
@@ -186,6 +191,15 @@ def test_training_may_see_random_parts_of_scenes():
     assert first.shape == plain.get(3, 0, 0)["x"].shape
     assert torch.equal(plain.get(3, 0, 0)["x"], plain.get(3, 1, 0)["x"])
     assert torch.equal(config.build().get(3, 0, 0)["x"], first)
+
+
+def test_a_run_trains_on_scenes(tmp_path):
+    data = replace(SMALL, train=18, transform=clip(32, TINY.frames))
+    run = Run(model=TINY, data=data, steps=2, batch=4, device="cpu", workers=0, sinks=(), watch=Watch(samples=4))
+    fit(run, tmp_path / "run")
+    backbone = load(tmp_path / "run")
+    assert backbone.transform == data.transform
+    assert backbone(data.split("test").get(0, 0, 0)["x"][None]).values.shape == (1, 32, TINY.dim)
 
 
 @pytest.mark.parametrize(
