@@ -61,6 +61,16 @@ class VideoFile:
         for group in self._groups([self._ticks[number] for number in index]):
             yield from self._by_tick(group)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether this is MP4 or Matroska of 8 bits a channel: other decoders are known to err beyond.
+
+        torchcodec 0.12 gave other frames of MPEG-TS and of AVI with B-frames, and other colors of 10-bit H.264.
+        """
+        pixels, kind = self._stream.codec_context.format, self._container.format.name
+        indexed = bool(self._ticks) and kind.startswith(("mov", "matroska"))
+        return indexed and pixels is not None and max(part.bits for part in pixels.components) <= 8
+
     def close(self) -> None:
         """Closes the file."""
         self._container.close()

@@ -4,13 +4,13 @@ It needs the shared libraries of FFmpeg on the machine, which PyAV brings along;
 file here, too: it refuses what is no video, counts the frames and tells their times.
 """
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from jaxtyping import UInt8
 from torch import Tensor
 
-from jepakit.contracts import BrokenSample
 from jepakit.data.frames import Clock
 from jepakit.data.video_decode import VideoFile
 
@@ -24,17 +24,15 @@ except Exception as error:  # its loader raises RuntimeError, OSError or ImportE
 
 
 class TorchCodecFile:
-    """A video file, or its content, opened for reading: a `clips.Clip`, with the clock that `VideoFile` finds."""
+    """A video file, or its content, opened for reading: a `clips.Clip`, with the clock that `VideoFile` finds.
+
+    Raises BrokenSample.
+    """
 
     def __init__(self, content: Path | bytes, name: str, rate: float | None = None) -> None:
         self.name = name
         self._file = VideoFile(content, name, rate)
-        try:
-            source = str(content) if isinstance(content, Path) else content
-            self._decoder = VideoDecoder(source, dimension_order="NCHW", num_ffmpeg_threads=1, seek_mode="exact")
-        except Exception as error:
-            self._file.close()
-            raise BrokenSample(f"{name}: torchcodec cannot open it: {_first_line(error)}") from None
+        self._decoder = _open(content) if self._file.is_plain else None
 
     @property
     def clock(self) -> Clock:
@@ -42,24 +40,30 @@ class TorchCodecFile:
         return self._file.clock
 
     def frames(self, index: Sequence[int]) -> Iterator[UInt8[Tensor, "c h w"]]:
-        """The frames with these numbers, which increase. Raises BrokenSample.
+        """The frames with these numbers, which increase. Raises BrokenSample, or Recounted.
 
-        Where torchcodec counts other frames than the packets of the file tell, PyAV reads it.
+        PyAV reads what is not plain, what torchcodec counts otherwise, and what is left where it gives up.
         """
-        if len(self._decoder) != self.clock.count:
-            yield from self._file.frames(index)
-            return
-        for number in index:
-            try:
-                frame = self._decoder.get_frame_at(number)
-            except Exception as error:
-                raise BrokenSample(f"{self.name}: frame {number} cannot be decoded: {_first_line(error)}") from None
-            yield frame.data
+        left = deque(index)
+        if self._decoder is not None and len(self._decoder) == self.clock.count:
+            while left:
+                try:
+                    frame = self._decoder.get_frame_at(left[0])
+                except Exception:  # it raises whatever FFmpeg and its own checks make of a file
+                    break
+                yield frame.data
+                left.popleft()
+        if left:
+            yield from self._file.frames(left)
 
     def close(self) -> None:
         """Closes the file."""
         self._file.close()
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+def _open(content: Path | bytes) -> VideoDecoder | None:
+    source = str(content) if isinstance(content, Path) else content
+    try:
+        return VideoDecoder(source, dimension_order="NCHW", num_ffmpeg_threads=1, seek_mode="exact")
+    except Exception:  # as above; PyAV has opened the file already
+        return None
