@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 LARGEST = 128
-"""Pixels of the longer side: twice what the page shows, for dense screens."""
+"""Pixels of the shorter side: twice what the page shows, for dense screens."""
 SMALL = 64
 """Up to this side pixels are shown as squares, and stored without loss."""
 
@@ -21,8 +21,8 @@ def to_uri(pixels: Pixels) -> str:
     """A picture with one (gray), three or four (alpha) channels as the source of an <img>."""
     array = pixels.numpy()
     image = Image.fromarray(array[..., 0] if array.shape[2] == 1 else array)
-    if max(image.size) > LARGEST:
-        share = LARGEST / max(image.size)
+    if min(image.size) > LARGEST:
+        share = LARGEST / min(image.size)
         image = image.resize((max(1, round(image.width * share)), max(1, round(image.height * share))))
     stored, as_png = io.BytesIO(), image.mode == "RGBA" or max(image.size) <= SMALL
     if as_png:

@@ -1,7 +1,7 @@
 """What the network sees: patches in the colors of their features, neighbors, and the masks it was asked with."""
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 from jepakit.app.report.layout import picture, section
@@ -58,19 +58,15 @@ def show_masks(sight: Sight) -> str:
         f"These masks were drawn by the run's own masker; here the context shows {shares[0]} of the patches, a target "
         f"block {shares[1]}."
     )
-    heads = ["picture", "context", *(f"target {block + 1}" for block in range(blocks))]
-    cells = "".join(f'<span class="head">{head}</span>' for head in heads)
-    for place, row in enumerate(sight.shown[:MASKED]):
-        pixels, name = sight.picture(row), sight.describe(row)
-        cells += picture(pixels, name)
-        cells += picture(show_only(pixels, context[place], sight.extent), f"{name}: the context")
-        for block in range(blocks):
-            cells += picture(
-                show_only(pixels, targets[place, block], sight.extent), f"{name}: target block {block + 1}"
-            )
-    return section(
-        "masks", "What it was asked", lede, f'<div class="masks" style="--columns:{len(heads)}">{cells}</div>'
-    )
+    names = [sight.word, "context", *(f"target {block + 1}" for block in range(blocks))]
+    heads = [f'<span class="head">{name}</span>' for name in names]
+    rows = [_asked(sight, row, context[place], targets[place]) for place, row in enumerate(sight.shown[:MASKED])]
+    if sight.strip.is_clip:
+        cells = "".join(head + cell for row in rows for head, cell in zip(heads, row, strict=True))
+    else:
+        cells = "".join([*heads, *(cell for row in rows for cell in row)])
+    style = f'class="masks{_kind(sight)}" style="--columns:{len(heads)};{_aspect(sight)}"'
+    return section("masks", "What it was asked", lede, f"<div {style}>{cells}</div>")
 
 
 def _mosaic(sight: Sight, count: int, name: str) -> str:
@@ -82,15 +78,33 @@ def _mosaic(sight: Sight, count: int, name: str) -> str:
         f"{picture(fresh[place], f'{sight.describe(row)}: features before training')}</li>"
         for place, row in enumerate(sight.shown[:count])
     )
-    heads = '<span>picture</span><span class="trained">trained</span><span class="fresh">before training</span>'
-    style = f'class="mosaic {name}" style="--columns:{count}"'
+    heads = f'<span>{sight.word}</span><span class="trained">trained</span><span class="fresh">before training</span>'
+    style = f'class="mosaic {name}{_kind(sight)}" style="--columns:{count};{_aspect(sight)}"'
     return f'<ul {style}><li class="heads">{heads}</li>{columns}</ul>'
+
+
+def _asked(sight: Sight, row: int, context: Bool[Tensor, "n"], targets: Bool[Tensor, "m n"]) -> list[str]:
+    """A picture, what of it is shown, and what is asked for."""
+    pixels, name = sight.picture(row), sight.describe(row)
+    named = [("the context", context), *((f"target block {block + 1}", each) for block, each in enumerate(targets))]
+    parts = [picture(show_only(pixels, marks, sight.extent), f"{name}: {what}") for what, marks in named]
+    return [picture(pixels, name), *parts]
+
+
+def _kind(sight: Sight) -> str:
+    return " strips" if sight.strip.is_clip else ""
+
+
+def _aspect(sight: Sight) -> str:
+    """How wide what is drawn is for its height."""
+    height, width = sight.picture(sight.shown[0]).shape[:2]
+    return f"--aspect:{width / height:.3g}"
 
 
 def _query(sight: Sight, place: int, found: list[Int[Tensor, "k"]]) -> str:
     row = sight.shown[place]
     name = sight.describe(row)
-    asked = f"<figure>{picture(sight.picture(row), name)}<figcaption>{escape(name)}</figcaption></figure>"
+    asked = f"<figure>{picture(sight.still(row), name)}<figcaption>{escape(name)}</figcaption></figure>"
     lines = "".join(
         f'<div class="line {tone}">{"".join(_neighbor(sight, row, other) for other in answer.tolist())}</div>'
         for answer, tone in zip(found, ("trained", "fresh"), strict=True)
@@ -101,7 +115,7 @@ def _query(sight: Sight, place: int, found: list[Int[Tensor, "k"]]) -> str:
 def _neighbor(sight: Sight, row: int, other: int) -> str:
     labels = sight.labels
     same = labels is not None and labels[row] == labels[other]
-    return f"<span{' class=same' if same else ''}>{picture(sight.picture(other), sight.describe(other))}</span>"
+    return f"<span{' class=same' if same else ''}>{picture(sight.still(other), sight.describe(other))}</span>"
 
 
 def _agreement(sight: Sight, pooled: Tensor) -> float:

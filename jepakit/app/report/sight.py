@@ -1,4 +1,4 @@
-"""What the trained backbone makes of held-out pictures, beside the same network before training."""
+"""What the trained backbone makes of held-out pictures or clips, beside the same network before training."""
 
 import math
 from collections.abc import Sequence
@@ -10,12 +10,16 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 
+from jepakit.app.report.strip import Strip
 from jepakit.contracts import Dataset, Rows
+from jepakit.data.clip_transform import ClipTransform
 from jepakit.data.images import Images
 from jepakit.data.transforms import ImageTransform
+from jepakit.data.videos import Videos
 from jepakit.parts.targets import EMATarget, PixelTarget
 from jepakit.pretrained import load_method
 from jepakit.probes.features import Encoder, batches, evaluating
+from jepakit.probes.splits import Labeled
 from jepakit.tokens import Split
 from jepakit.train.log import read_run
 from jepakit.train.run import Run
@@ -43,7 +47,8 @@ class Sight:
 
     `shown` are rows of the gallery that are drawn in full, one of each class where there are classes; `fresh` is the
     network before training: the same build, the same seed. `split` is a question that the method asks about the shown
-    pictures, None for a method that draws no masks.
+    pictures, None for a method that draws no masks. Clips are drawn as film strips, in whose order patches and split
+    are.
     """
 
     part: str
@@ -51,7 +56,7 @@ class Sight:
     transform: ImageTransform
     gallery: tuple[int, ...]
     shown: tuple[int, ...]
-    extent: tuple[int, int]
+    strip: Strip
     trained: Seen
     fresh: Seen
     split: Split | None
@@ -61,6 +66,16 @@ class Sight:
     def labels(self) -> Int[Tensor, "n"] | None:
         """The classes of the gallery, where they are known."""
         return None if self.dataset.labels is None else torch.as_tensor(self.dataset.labels)[list(self.gallery)]
+
+    @property
+    def extent(self) -> tuple[int, int]:
+        """Rows and columns of patches in what is drawn."""
+        return self.strip.extent
+
+    @property
+    def word(self) -> str:
+        """What one of them is."""
+        return "clip" if self.strip.is_clip else "picture"
 
     @property
     def averaged(self) -> bool:
@@ -75,8 +90,15 @@ class Sight:
     def picture(self, row: int) -> UInt8[Tensor, "h w c"]:
         """A picture of the gallery as the network got it."""
         x = self.dataset.get(self.gallery[row], 0, 0)["x"]
-        mean, std = (torch.tensor(value).view(-1, 1, 1) for value in (self.transform.mean, self.transform.std))
-        return ((x * std + mean) * 255).round().clamp(0, 255).byte().permute(1, 2, 0)
+        shape = (-1,) + (1,) * (x.ndim - 1)
+        mean, std = (torch.tensor(value).view(shape) for value in (self.transform.mean, self.transform.std))
+        return self.strip.draw(((x * std + mean) * 255).round().clamp(0, 255).byte())
+
+    def still(self, row: int) -> UInt8[Tensor, "h w c"]:
+        """A picture, or of a clip the frame in its middle."""
+        drawn = self.picture(row)
+        frames = drawn.chunk(len(self.strip.steps), dim=1)
+        return frames[len(frames) // 2]
 
     def describe(self, row: int) -> str:
         """What a person calls a picture: its class, or its name."""
@@ -97,8 +119,8 @@ def look(folder: Path, trusted: bool = False) -> Sight:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     method, fresh = load_method(folder, trusted).to(device), _before_training(run).to(device)
     sample = _first(dataset).to(device)
-    extent = _extent(method.kept, sample)
-    wanted = _spread(len(dataset), _affordable(method.kept, extent))
+    strip = Strip(_grid(method.kept, sample))
+    wanted = _spread(len(dataset), _affordable(method.kept, strip.grid))
     gallery, coords, trained = _see(method.kept, dataset, wanted, device)
     _, _, untrained = _see(fresh, dataset, wanted, device)
     shown = _choose(dataset, gallery)
@@ -108,23 +130,31 @@ def look(folder: Path, trusted: bool = False) -> Sight:
         transform=transform,
         gallery=gallery,
         shown=shown,
-        extent=extent,
-        trained=replace(trained, patches=trained.patches[list(shown)]),
-        fresh=replace(untrained, patches=untrained.patches[list(shown)]),
-        split=_ask(method, coords[: len(shown)], extent),
+        strip=strip,
+        trained=replace(trained, patches=strip.lay(trained.patches[list(shown)])),
+        fresh=replace(untrained, patches=strip.lay(untrained.patches[list(shown)])),
+        split=_ask(method, coords[: len(shown)], strip),
         method=method,
     )
 
 
 def _held_out(run: Run) -> tuple[str, Dataset, ImageTransform]:
     data = run.data
-    if not isinstance(data, Images):
-        raise ValueError(f"the data of this run ({type(data).__name__}) are not pictures, so there is nothing to draw")
-    for part in ("test", "validation"):
-        dataset = data.split(part)
-        if dataset is not None:
-            return f"the {part} split", dataset, data.transform
-    return "the training pictures, for none are labeled and held out", data.everything(), data.transform
+    match getattr(data, "transform", None):
+        case ClipTransform(picture=transform):
+            what = "clips"
+        case ImageTransform() as transform:
+            what = "pictures"
+        case _:
+            raise ValueError(
+                f"the data of this run ({type(data).__name__}) are not pictures or clips, so there is nothing to draw"
+            )
+    if isinstance(data, Labeled):
+        for part in ("test", "validation"):
+            if (dataset := data.split(part)) is not None:
+                return f"the {part} split", dataset, transform
+    everything = data.everything() if isinstance(data, Images | Videos) else data.build()  # pyright: ignore[reportAttributeAccessIssue]
+    return f"the training {what}, for none are labeled and held out", everything, transform
 
 
 def _before_training(run: Run) -> Any:
@@ -133,24 +163,22 @@ def _before_training(run: Run) -> Any:
         return run.model.build().kept.eval()
 
 
-def _first(dataset: Dataset) -> Float[Tensor, "1 c h w"]:
+def _first(dataset: Dataset) -> Float[Tensor, "1 c ..."]:
     for read in batches(dataset, range(len(dataset)), 1):
         if read.index:
             return read.x
     raise ValueError(f"none of the {len(dataset)} held-out pictures can be read, so there is nothing to draw")
 
 
-def _extent(backbone: Encoder, sample: Float[Tensor, "1 c h w"]) -> tuple[int, int]:
+def _grid(backbone: Encoder, sample: Float[Tensor, "1 c ..."]) -> tuple[int, ...]:
     with evaluating(backbone), torch.inference_mode():
         extent = backbone(sample).extent
-    if extent is None or len(extent) != 2:
-        raise ValueError(
-            f"the tokens of this backbone lie on {extent or 'no grid'}, so they cannot be drawn as pictures"
-        )
-    return extent[0], extent[1]
+    if extent is None:
+        raise ValueError("the tokens of this backbone lie on no grid, so they cannot be drawn as pictures")
+    return extent
 
 
-def _affordable(backbone: nn.Module, extent: tuple[int, int]) -> int:
+def _affordable(backbone: nn.Module, extent: tuple[int, ...]) -> int:
     """Pictures for the gallery: fewer for a network that takes long."""
     size = sum(parameter.numel() for parameter in backbone.parameters())
     return min(GALLERY, max(LEAST_GALLERY, int(FLOP_BUDGET / (2 * size * math.prod(extent)))))
@@ -191,8 +219,9 @@ def _choose(dataset: Dataset, gallery: Sequence[int]) -> tuple[int, ...]:
     return tuple([*first, *(row for row in spread if row not in first)][:SHOWN])
 
 
-def _ask(method: Any, coords: Float[Tensor, "k t p"], extent: tuple[int, int]) -> Split | None:
+def _ask(method: Any, coords: Float[Tensor, "k t p"], strip: Strip) -> Split | None:
     if not hasattr(method, "maskers"):
         return None
     generator = torch.Generator().manual_seed(MASK_SEED)
-    return method.maskers[0](coords, extent, generator, Rows(0, len(coords), len(coords)))
+    split = method.maskers[0](coords, strip.grid, generator, Rows(0, len(coords), len(coords)))
+    return Split(strip.place(split.context), strip.place(split.targets))
