@@ -15,7 +15,10 @@ from rich.table import Table
 
 from benchmarks.record import ROOT
 
-NAMES = ("masks", "masks_3d", "encoder", "loading", "tiny_step", "ijepa_step", "memory", "watching", "products")
+NAMES = (
+    *("masks", "masks_3d", "encoder", "loading", "decode", "tiny_step", "ijepa_step", "memory", "watching"),
+    "products",
+)
 FOLDER = ROOT / "results" / "benchmarks"
 
 
