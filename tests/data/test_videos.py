@@ -1,6 +1,7 @@
 """Every storage gives the same clips; what is random is a pure function; what cannot be read is named."""
 
 import io
+import json
 import pickle
 import tarfile
 from dataclasses import replace
@@ -19,9 +20,13 @@ from jepakit.data.clip_transform import VIDEO_CROP, ClipTransform
 from jepakit.data.frames import Sampling
 from jepakit.data.transforms import ImageTransform
 from jepakit.data.videos import Videos
+from jepakit.family import vjepa
+from jepakit.pretrained import load
 from jepakit.train.batches import Batches, sources
+from jepakit.train.fit import fit
 from jepakit.train.parallel import Place
 from jepakit.train.run import Run
+from jepakit.train.watch import Watch
 
 PLAIN = ImageTransform(size=32, resize="shorter_side", mean=(0.0,) * 3, std=(1.0,) * 3)
 CLIP = ClipTransform(sampling=Sampling(frames=4, step=3, policy="uniform"), picture=PLAIN)
@@ -203,6 +208,33 @@ def test_broken_and_missing_videos_are_named_and_never_replaced(folder, tmp_path
     reasons = sorted(broken.reason for batch in found for broken in batch.broken)
     assert reasons[0].startswith(f"{films[-1]}: it cannot be opened as a video: ")
     assert reasons[1] == f"{films[-2]}: there is no such file"
+
+
+def test_a_vjepa_trains_on_videos_and_names_the_broken_one(folder, tmp_path):
+    films = [*sorted(folder.glob("*/*.mp4")), tmp_path / "torn.mp4"]
+    films[-1].write_bytes(b"torn")
+    (tmp_path / "list.txt").write_text("\n".join(str(film) for film in films))
+    picture = ImageTransform(size=vjepa.TINY.image[0])
+    clip = ClipTransform(sampling=Sampling(frames=vjepa.TINY.frames, step=2), picture=picture)
+    run = Run(
+        model=vjepa.TINY,
+        data=Videos(root=str(tmp_path / "list.txt"), transform=clip, augment=VIDEO_CROP),
+        steps=5,
+        batch=3,
+        workers=0,
+        device="cpu",
+        log_every=1,
+        sinks=(),
+        watch=Watch(every=5, samples=4, views=2, action="warn"),
+        max_broken_share=0.5,
+    )
+    fit(run, tmp_path / "run")
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines if "loss" in line] == [1, 2, 3, 4, 5]
+    assert all(0 <= line["wait_share"] <= 1 for line in lines if "loss" in line)
+    broken = [json.loads(line) for line in (tmp_path / "run" / "broken.jsonl").read_text().splitlines()]
+    assert [line["name"] for line in broken] == [str(films[-1])] * 3, "once an epoch"
+    assert isinstance(load(tmp_path / "run").transform, ClipTransform)
 
 
 @pytest.mark.parametrize(
