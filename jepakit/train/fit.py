@@ -47,7 +47,7 @@ def fit(run: Run, out: Path, resume: bool = False, initialize: Initialize | None
                 batch = batches.read()
                 told = place.gather([batch.count, signals.received])
                 saver.stop_if_asked(max(number for _, number in told))
-                observer.name_broken(batch, sum(count for count, _ in told))
+                observer.note(batch, sum(count for count, _ in told))
                 observer.report(update(batch, [count for count, _ in told]), batches.waited)
                 observer.watch()
                 observer.probe()

@@ -22,6 +22,10 @@ BROKEN_LEAST = 1000
 """The share of broken samples is judged as if at least so many (or the whole of a smaller set) had been read."""
 
 
+UNITS = {4: "images", 5: "clips"}
+"""What a sample is called, by the axes of a batch: [b c h w] or [b c t h w]."""
+
+
 class Observer:
     """Looks at a run after each step. All ranks look, for some meters need all of them; the first one speaks."""
 
@@ -43,8 +47,10 @@ class Observer:
         self.screen.__exit__(kind, error, trace)
         self.journal.__exit__(kind, error, trace)
 
-    def name_broken(self, batch: Batch, total: int) -> None:
-        """Notes the samples that no rank could read. Raises TooManyBroken above the share that the run allows."""
+    def note(self, batch: Batch, total: int) -> None:
+        """Notes what samples are, and which no rank could read. Raises TooManyBroken above the share allowed."""
+        if "x" in batch.samples and batch.samples["x"].ndim in UNITS:
+            self.screen.unit = UNITS[batch.samples["x"].ndim]
         place, run, state = self.spread.place, self.run, self.state
         if total == run.batch:
             return

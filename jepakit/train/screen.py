@@ -12,18 +12,18 @@ PLAIN_SECONDS = 10.0
 
 
 class Screen:
-    """Shows loss, effective rank, samples/s and time left. A silent one, for ranks that do not speak, shows nothing."""
+    """Shows loss, effective rank, samples (called `unit`) a second and time left. A silent one shows nothing."""
 
     def __init__(self, steps: int, done: int, silent: bool) -> None:
         self.console = Console(file=sys.stderr, quiet=silent, highlight=False)
         self.steps, self.done, self.started = steps, done, time.perf_counter()
-        self.loss, self.rank, self.speed = "-", "-", "-"
+        self.loss, self.rank, self.speed, self.unit = "-", "-", "-", "samples"
         self.said = -PLAIN_SECONDS
         self.progress = Progress(
             SpinnerColumn(),
             MofNCompleteColumn(),
             BarColumn(None),
-            TextColumn("loss {task.fields[loss]}  rank {task.fields[rank]}  {task.fields[speed]} samples/s"),
+            TextColumn("loss {task.fields[loss]}  rank {task.fields[rank]}  {task.fields[speed]}"),
             TimeRemainingColumn(),
             console=self.console,
             disable=silent or not self.console.is_terminal,
@@ -45,14 +45,13 @@ class Screen:
 
     def show(self, done: int, loss: float, speed: float) -> None:
         """New numbers; off a terminal they make a line, unless the last line is quite new."""
-        self.loss, self.speed = f"{loss:.4f}", f"{speed:.0f}"
+        self.loss, self.speed = f"{loss:.4f}", f"{speed:.0f} {self.unit}/s"
         now = time.perf_counter()
         if not self.console.is_terminal and (now - self.said >= PLAIN_SECONDS or done == self.steps):
             self.said = now
             left = (now - self.started) / max(done - self.done, 1) * (self.steps - done)
             self.console.print(
-                f"step {done}/{self.steps}  loss {self.loss}  rank {self.rank}  {self.speed} samples/s  "
-                f"{left / 60:.1f} min left",
+                f"step {done}/{self.steps}  loss {self.loss}  rank {self.rank}  {self.speed}  {left / 60:.1f} min left",
                 soft_wrap=True,
             )
 
