@@ -52,6 +52,9 @@ SUPERVISED: dict[str, dict[str, FineTune]] = {
 }
 SUPERVISED["openclipart"] = SUPERVISED["emoji"]
 """Rates and lengths as `benchmarks.search` found them; all labels of Fashion-MNIST are gone through longer."""
+KEEP = Keep(every=500)
+"""Often enough for a run that collapses to leave a checkpoint: the alarm listens after warmup and rings at the third
+reading."""
 ABLATION_STEPS = 1_500
 
 
