@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jepakit.config import Config as Config
     from jepakit.pretrained import load as load
+    from jepakit.pretrained import load_classifier as load_classifier
     from jepakit.tokens import Places as Places
     from jepakit.tokens import Split as Split
     from jepakit.tokens import Tokens as Tokens
@@ -16,6 +17,7 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "load": "jepakit.pretrained",
+    "load_classifier": "jepakit.pretrained",
     "Tokens": "jepakit.tokens",
     "Split": "jepakit.tokens",
     "Places": "jepakit.tokens",
@@ -24,7 +26,7 @@ _PUBLIC = {
     "fit": "jepakit.train.fit",
 }
 
-__all__ = ["Config", "Places", "Run", "Split", "Tokens", "__version__", "fit", "load"]
+__all__ = ["Config", "Places", "Run", "Split", "Tokens", "__version__", "fit", "load", "load_classifier"]
 
 
 def __getattr__(name: str) -> Any:

@@ -18,6 +18,7 @@ from jepakit.parts.predictors.mask_token import MaskTokenPredictor
 from jepakit.parts.targets import EMATarget, PixelTarget, SharedTarget
 from jepakit.parts.tokenizers.patches import PatchTokenizer
 from jepakit.schedules import linear
+from jepakit.weights.vjepa import EncoderSizes, PredictorSizes, heads_of
 
 Range = tuple[float, float]
 Tubes = tuple[int, float]
@@ -131,3 +132,25 @@ SMALL_COLOR = VJEPA(
 TINY = replace(
     VIT_L16, frames=4, image=(32, 32), patch=8, dim=48, depth=2, heads=4, predictor_dim=24, predictor_depth=2
 )
+
+
+def from_official(
+    encoder: EncoderSizes,
+    predictor: PredictorSizes | None,
+    extent: tuple[int, int, int],
+    heads: int | None = None,
+    positions: Shares = "uniform",
+) -> VJEPA:
+    """The model whose networks take a released checkpoint; without a predictor there, the paper's for its size.
+
+    Raises ValueError if `heads` is needed: shapes do not tell it, except for the published widths.
+    """
+    heads = heads or heads_of("V-JEPA", encoder.dim)
+    model = VJEPA(
+        frames=extent[0] * encoder.tubelet, image=(extent[1] * encoder.patch, extent[2] * encoder.patch),
+        tubelet=encoder.tubelet, patch=encoder.patch, channels=encoder.channels, dim=encoder.dim, depth=encoder.depth,
+        heads=heads, mlp_ratio=encoder.hidden / encoder.dim, positions=positions,
+    )  # fmt: skip
+    if predictor is not None:
+        return replace(model, predictor_dim=predictor.width, predictor_depth=predictor.depth)
+    return model if model.predictor_dim % heads == 0 else replace(model, predictor_heads=12)

@@ -17,6 +17,7 @@ from jepakit.parts.predictors.mask_token import MaskTokenPredictor
 from jepakit.parts.targets import EMATarget
 from jepakit.parts.tokenizers.patches import PatchTokenizer
 from jepakit.schedules import constant
+from jepakit.weights.vjepa import EncoderSizes, PredictorSizes, heads_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,3 +107,19 @@ TINY = replace(
     VIT_L16, frames=4, image=(32, 32), patch=8, dim=48, depth=2, heads=4, predictor_dim=24, predictor_depth=2,
     predictor_heads=2, mask_tokens=2, mask_token=(0, 1), initialization="fan_in",
 )  # fmt: skip
+
+
+def from_official(encoder: EncoderSizes, predictor: PredictorSizes | None, heads: int | None = None) -> VJEPA2:
+    """The model whose networks take a released checkpoint; no shape tells frames and picture size.
+
+    Raises ValueError if `heads` is needed: shapes do not tell it, except for the published widths.
+    """
+    model = VJEPA2(
+        tubelet=encoder.tubelet, patch=encoder.patch, channels=encoder.channels, dim=encoder.dim, depth=encoder.depth,
+        heads=heads or heads_of("V-JEPA 2", encoder.dim), mlp_ratio=encoder.hidden / encoder.dim, positions="released",
+    )  # fmt: skip
+    if predictor is None:
+        return model
+    return replace(
+        model, predictor_dim=predictor.width, predictor_depth=predictor.depth, mask_tokens=predictor.mask_tokens
+    )

@@ -20,9 +20,12 @@ from jepakit.parts.tokenizers.modalities import Modalities
 from jepakit.parts.tokenizers.patches import PatchTokenizer
 from jepakit.schedules import constant, ramp
 from jepakit.tokens import Tokens
+from jepakit.weights.vjepa import DensePredictorSizes, EncoderSizes, heads_of
 
 TRAINED_GRID = {16: 16, 14: 18}
 """Rows and columns that rotary positions are scaled to, by patch size (released code)."""
+RELEASED_SIZE = (384, 384)
+"""Height and width in pixels that all released weights end their training with (released code)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,3 +141,21 @@ TINY = replace(
     VIT_L16, frames=4, image=(32, 32), patch=8, dim=48, depth=4, heads=4, predictor_dim=24, predictor_depth=2,
     predictor_heads=2, initialization="fan_in", context_ramp=(0.0, 0.0),
 )  # fmt: skip
+
+
+def from_official(encoder: EncoderSizes, predictor: DensePredictorSizes | None, heads: int | None = None) -> VJEPA21:
+    """The model whose networks take a released checkpoint; a predictor that reads one level is a distilled one.
+
+    Raises ValueError if `heads` is needed: shapes do not tell it, except for the published widths.
+    """
+    model = VJEPA21(
+        tubelet=encoder.tubelet, patch=encoder.patch, channels=encoder.channels, dim=encoder.dim, depth=encoder.depth,
+        heads=heads or heads_of("V-JEPA 2.1", encoder.dim), mlp_ratio=encoder.hidden / encoder.dim,
+        image=RELEASED_SIZE,
+    )  # fmt: skip
+    if predictor is None:
+        return model
+    return replace(
+        model, predictor_dim=predictor.width, predictor_depth=predictor.depth, mask_tokens=predictor.mask_tokens,
+        distilled_from=predictor.answer_dim if predictor.levels == 1 else None,
+    )  # fmt: skip

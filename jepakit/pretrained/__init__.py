@@ -1,5 +1,6 @@
 """Pretrained networks from anywhere, and into files that others load."""
 
+from jepakit.pretrained.classifier import load_classifier
 from jepakit.pretrained.export import convert, export, save_backbone
 from jepakit.pretrained.load import load, load_method, open_weights
 from jepakit.pretrained.start import adopt_networks, adopt_transform, initialize_from
@@ -13,6 +14,7 @@ __all__ = [
     "export",
     "initialize_from",
     "load",
+    "load_classifier",
     "load_method",
     "open_weights",
     "save_backbone",

@@ -5,15 +5,17 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from safetensors import SafetensorError
 from torch import nn
 
 from jepakit.config import Config
 from jepakit.contracts import Transform
-from jepakit.family.ijepa import IJEPA
+from jepakit.data.clip_transform import ClipTransform
+from jepakit.data.transforms import ImageTransform
 from jepakit.pretrained import hugging_face, onnx
+from jepakit.pretrained.classifier import CLASSIFIER, Head, open_classifier
 from jepakit.pretrained.load import open_weights
 from jepakit.pretrained.networks import build_empty, fill
 from jepakit.pretrained.own import BACKBONE, WHOLE
@@ -35,7 +37,8 @@ def export(
 ) -> str:
     """Writes the backbone at `source` to the new folder `out` and returns what a user should read about it.
 
-    "safetensors" is our own folder for `jepakit.load`, "hf" one for `IJepaModel.from_pretrained`, "onnx" a graph.
+    "safetensors" is our own folder for `jepakit.load`, "hf" one for `from_pretrained` of `IJepaModel` or `VJEPA2Model`,
+    "onnx" a graph.
     Raises ValueError if `out` is in use or the source does not fit, ImportError if ONNX is not installed.
     """
     weights = open_weights(source, trusted, heads)
@@ -47,10 +50,8 @@ def export(
         elif format == "onnx":
             _write_config(folder, weights.model, weights.transform, weights.origin)
             lines += onnx.write(folder, backbone, _input_shape(weights), weights.origin)
-        elif isinstance(weights.model, IJEPA):
-            hugging_face.write_folder(folder, backbone, weights.model, weights.origin)
         else:
-            raise ValueError(f"transformers has no model for a {type(weights.model).__name__}; export to safetensors")
+            lines += hugging_face.write_folder(folder, backbone, weights.predictor, weights.model, weights.origin)
     return "\n".join([*lines, f"written: {out}"])
 
 
@@ -63,15 +64,24 @@ def convert(
 ) -> str:
     """Writes foreign weights as our own folder `out`; "all" keeps both encoders and the predictor.
 
-    Returns what was left out and under which licence they are. Raises ValueError as `export` does.
+    An attentive classifier is kept, too: alone, where a source has nothing else. Returns what was left out and under
+    which licence they are. Raises ValueError as `export` does.
     """
-    if entry != "all":
-        return export(source, out, "safetensors", entry, trusted, heads)
+    head = open_classifier(source, heads)
+    if head is not None and head.alone:
+        return _convert_probe(head, out)
     weights = open_weights(source, trusted, heads)
-    state = weights.method().state_dict()
+    name, network = (WHOLE, weights.method()) if entry == "all" else (BACKBONE, weights.backbone(entry))
     with new_folder(out) as folder:
-        _write_own(folder, WHOLE, state, weights.model, weights.transform, weights.origin)
-    return "\n".join([*weights.description(), f"written: {out}"])
+        write_safetensors(folder / name, network.state_dict(), weights.origin)
+        _write_config(folder, weights.model, weights.transform, weights.origin, head)
+    return "\n".join([*weights.description(), *(head.notes if head else ()), f"written: {out}"])
+
+
+def _convert_probe(head: Head, out: Path) -> str:
+    with new_folder(out) as folder:
+        _write_config(folder, None, None, head.origin, head)
+    return "\n".join([*head.description(), f"written: {out}"])
 
 
 def save_backbone(
@@ -117,13 +127,28 @@ def _write_own(
     _write_config(folder, model, transform, origin)
 
 
-def _write_config(folder: Path, model: Config, transform: Transform | None, origin: Mapping[str, str]) -> None:
-    described = None if transform is None else transform.to_json()
-    write_json(folder / "config.json", {"format": FORMAT, "model": model.to_json(), "transform": described, **origin})
+def _write_config(
+    folder: Path,
+    model: Config | None,
+    transform: Transform | None,
+    origin: Mapping[str, str],
+    head: Head | None = None,
+) -> None:
+    """What the folder holds, in words, and its classifier, if there is one."""
+    described: dict[str, Any] = {"format": FORMAT}
+    if model is not None:
+        described |= {"model": model.to_json(), "transform": None if transform is None else transform.to_json()}
+    if head is not None:
+        described["classifier"] = head.model.to_json()
+        write_safetensors(folder / CLASSIFIER, head.state, origin)
+    write_json(folder / "config.json", {**described, **origin})
 
 
-def _input_shape(weights: Weights) -> tuple[int, int, int]:
-    """Channels, height and width of what the transform makes, or of what the model was made for."""
-    size = getattr(weights.transform, "size", None)
-    height, width = weights.model.image if size is None else (size, size)  # pyright: ignore
-    return weights.model.channels, height, width  # pyright: ignore
+def _input_shape(weights: Weights) -> tuple[int, ...]:
+    """Channels, (frames,) height and width of what the transform makes, or of what the model was made for."""
+    match weights.transform:
+        case ImageTransform(size=size, channels=channels):
+            return channels, size, size
+        case ClipTransform(sampling=sampling, picture=picture):
+            return picture.channels, sampling.frames, picture.size, picture.size
+    return weights.model.samples[0]  # pyright: ignore[reportAttributeAccessIssue]

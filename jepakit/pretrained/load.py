@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from jepakit.contracts import Transform
+from jepakit.data.clip_transform import ClipTransform
 from jepakit.data.transforms import ImageTransform
 from jepakit.parts.nn.backbone import Backbone
 from jepakit.pretrained import hub, hugging_face, official, own
@@ -25,8 +27,9 @@ def load(
     It is in eval mode and frozen (`requires_grad_(True)` to fine-tune it), and its `transform` makes its input:
     `backbone(backbone.transform("photo.jpg")[None])`. `source` is a folder, a file, or "hf:organization/name".
     `entry` chooses between the averaged encoder and the trained one, where a source has both. `trusted` lets a
-    config.json name classes outside of jepakit. `image` makes the transform give pictures of that side; positions are
-    interpolated. `heads` is only needed for a bare file of a width that was never published.
+    config.json name classes outside of jepakit. `image` makes the transform give pictures of that side; tables of
+    positions are interpolated, rotary ones go on. `heads` is only needed for a bare file of a width that was never
+    published.
 
     What was left out or assumed is logged. Raises ValueError that says in one sentence what does not fit.
     """
@@ -35,9 +38,7 @@ def load(
         _log.info(note)
     backbone = weights.backbone(entry)
     if image is not None:
-        if not isinstance(weights.transform, ImageTransform):
-            raise ValueError(f"{weights.where} has no picture transform, so image={image} cannot be set")
-        backbone.transform = replace(weights.transform, size=image)
+        backbone.transform = _resized(weights.transform, image, weights.where)
     return backbone
 
 
@@ -59,6 +60,15 @@ def open_weights(source: Source, trusted: bool = False, heads: int | None = None
     if path.is_file():
         return official.read_file(path, heads)
     raise ValueError(f"there is no file or folder {path}; models of the hub are written hf:organization/name")
+
+
+def _resized(transform: Transform | None, image: int, where: str) -> Transform:
+    match transform:
+        case ImageTransform():
+            return replace(transform, size=image)
+        case ClipTransform():
+            return replace(transform, picture=replace(transform.picture, size=image))
+    raise ValueError(f"{where} has no picture transform, so image={image} cannot be set")
 
 
 def _open_folder(path: Path, name: str, trusted: bool) -> Weights:

@@ -1,51 +1,72 @@
-"""Released I-JEPA checkpoints (.pth.tar), and single files of tensors under the same names."""
+"""Released checkpoints (.pth.tar, .pt), and single files of tensors under the same names."""
 
 from pathlib import Path
+from typing import Any
 
-from jepakit.family.ijepa import from_official
-from jepakit.pretrained.encoders import describe_transform, read_encoder, read_predictor, usual_transform
-from jepakit.pretrained.networks import placed
+from jepakit.pretrained import classifier, ijepa, vjepa, vjepa2, vjepa21
+from jepakit.pretrained.families import ENCODERS, Family, Networks
 from jepakit.pretrained.weights import Weights
 from jepakit.weights.files import read_checkpoint, read_safetensors, tensors_in
-from jepakit.weights.ijepa import LICENSE
-from jepakit.weights.keys import State
+from jepakit.weights.keys import State, strip_prefix
 
-# Networks of a released file, and where our method has them.
-ENCODERS = {"target_encoder": "target.network", "encoder": "backbone"}
+FAMILIES: tuple[Family, ...] = (ijepa, vjepa, vjepa2, vjepa21)
+PREFIXES = ("module.backbone.", "module.", "backbone.", "ijepa.")
 
 
 def read_file(path: Path, heads: int | None = None) -> Weights:
-    """All networks of a file. Raises ValueError if one of them is not exactly I-JEPA's.
+    """All networks of a file. Raises ValueError if one of them is not exactly that of a published family.
 
     `heads` is needed for encoders of a width that was never published.
     """
-    networks, notes = _networks(path)
-    encoders = {name: read_encoder(networks[name], f"{name} of {path}") for name in ENCODERS if name in networks}
-    first = next(iter(encoders.values()))
-    if any(encoder[1:4] != first[1:4] for encoder in encoders.values()):
-        raise ValueError(f"the encoder and the target_encoder of {path} have different sizes")
-    state: State = {}
-    for name, encoder in encoders.items():
-        state |= placed(ENCODERS[name], encoder.state)
-        notes.append(encoder.note)
-    predictor = None
-    if "predictor" in networks:
-        predictor = read_predictor(networks["predictor"], first.extent, f"predictor of {path}")
-        state |= placed("predictor", predictor.state)
-    model = from_official(first.sizes, predictor and predictor.sizes, first.extent, heads, first.positions)
-    transform = usual_transform(model)
-    notes.append(describe_transform(transform))
+    found = open_file(path)
+    if classifier.NAMES & found.keys():
+        raise ValueError(f"{path} holds a classifier and no backbone; jepakit.load_classifier takes it")
+    networks, notes = _networks(found, path)
+    family = recognize(networks)
+    reading = family.read(networks, heads)
     # Only the release has both encoders in one file; of a single network nobody can say whose it is.
-    origin = {"source": path.name} | ({"license": LICENSE} if len(encoders) == 2 else {})
-    return Weights(where=str(path), model=model, transform=transform, state=state, origin=origin, notes=tuple(notes))
+    origin = {"source": path.name} | ({"license": family.LICENSE} if len(networks.encoders) == 2 else {})
+    return Weights(
+        where=str(path), model=reading.model, transform=reading.transform, state=reading.state, origin=origin,
+        notes=(*notes, *reading.notes),
+    )  # fmt: skip
 
 
-def _networks(path: Path) -> tuple[dict[str, State], list[str]]:
-    """State dicts by name, and a note on what else there was."""
-    found = read_safetensors(path) if path.suffix == ".safetensors" else read_checkpoint(path)
-    names = [name for name in (*ENCODERS, "predictor") if name in found]
-    if not any(name in ENCODERS for name in names):
-        return {"target_encoder": tensors_in(found, str(path))}, []
-    networks = {name: tensors_in(found[name], f"{name} of {path}") for name in names}
-    ignored = sorted(str(name) for name in found.keys() - networks.keys())
-    return networks, [f"{path}: left out: {', '.join(ignored)}"] if ignored else []
+def open_file(path: Path) -> dict[str, Any]:
+    """What is in a file, nothing of it run."""
+    return dict(read_safetensors(path)) if path.suffix == ".safetensors" else read_checkpoint(path)
+
+
+def recognize(networks: Networks) -> Family:
+    """The one family whose networks these are. Raises ValueError if there is none, or if it cannot be told."""
+    for family in FAMILIES:
+        if family.owns(networks):
+            return family
+    where = f"{next(iter(networks.encoders))} of {networks.where}"
+    if "pos_embed" in networks.encoder and "patch_embed.proj.weight" in networks.encoder:
+        raise ValueError(
+            f"{where} has a table of positions, which V-JEPA uses and V-JEPA 2 carries along unread; the 2 or 10 mask "
+            "tokens of its predictor would tell which of them it is: give the file as it was released"
+        )
+    raise ValueError(
+        f"{where} holds no encoder of a published JEPA: neither the released names (patch_embed.proj.weight, "
+        "blocks.0...) nor Hugging Face's of I-JEPA (embeddings.patch_embeddings.projection.weight, encoder.layer.0...) "
+        "are there"
+    )
+
+
+def _networks(found: dict[str, Any], path: Path) -> tuple[Networks, list[str]]:
+    """The networks of a file, and notes on what else there was."""
+    names = [name for name in ENCODERS if name in found]
+    if not names:
+        return Networks(str(path), {"target_encoder": _plain(found, str(path))}), []
+    if "ema_encoder" in names and "target_encoder" in names:
+        names.remove("target_encoder")
+    encoders = {name: _plain(found[name], f"{name} of {path}") for name in names}
+    predictor = _plain(found["predictor"], f"predictor of {path}") if "predictor" in found else None
+    ignored = sorted(str(name) for name in found.keys() - {*names, "predictor"})
+    return Networks(str(path), encoders, predictor), [f"{path}: left out: {', '.join(ignored)}"] if ignored else []
+
+
+def _plain(value: Any, where: str) -> State:
+    return strip_prefix(tensors_in(value, where), PREFIXES)

@@ -24,12 +24,12 @@ class Values(nn.Module):
         super().__init__()
         self.backbone = backbone
 
-    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b n d"]:
+    def forward(self, x: Float[Tensor, "b c ..."]) -> Float[Tensor, "b n d"]:
         return self.backbone(x).values
 
 
-def write(folder: Path, backbone: Backbone, shape: tuple[int, int, int], origin: Mapping[str, str]) -> list[str]:
-    """Writes backbone.onnx: "pixels" [batch c h w] -> "tokens" [batch n d], for any batch and one picture size.
+def write(folder: Path, backbone: Backbone, shape: tuple[int, ...], origin: Mapping[str, str]) -> list[str]:
+    """Writes backbone.onnx: "pixels" [batch c (t) h w] -> "tokens" [batch n d], for any batch and one size of input.
 
     The graph is run and compared before it counts as written. Raises ImportError without the extra, ValueError if the
     graph gives other numbers.
@@ -59,7 +59,7 @@ def write(folder: Path, backbone: Backbone, shape: tuple[int, int, int], origin:
     return [f"onnxruntime differs from torch by {_difference(folder / NAME, backbone, shape):.1e} at most"]
 
 
-def _difference(path: Path, backbone: Backbone, shape: tuple[int, int, int]) -> float:
+def _difference(path: Path, backbone: Backbone, shape: tuple[int, ...]) -> float:
     """The largest difference on another batch size than the one that was traced."""
     import onnxruntime
 

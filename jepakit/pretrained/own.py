@@ -45,6 +45,8 @@ def read_folder(path: Path, trusted: bool) -> Weights:
             f"{path}/config.json has format {config.get('format')!r}, this jepakit reads {FORMAT}; upgrade jepakit"
         )
     model = _config(config, "model", path, trusted)
+    if model is None and "classifier" in config:
+        raise ValueError(f"{path} holds a classifier and no backbone; jepakit.load_classifier takes it")
     if model is None:
         raise ValueError(f'{path}/config.json has no "model"')
     if (path / WHOLE).is_file():

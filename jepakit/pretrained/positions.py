@@ -8,12 +8,15 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from jepakit.parts.nn.position import grid, sin_cos
+from jepakit.family.vjepa import IN_TIME
+from jepakit.parts.nn.position import Shares, grid, sin_cos
 from jepakit.weights.keys import State
 
 VECTORS = "position.vectors"
 # The tables of the released checkpoints were computed in float64 and stored in float32: 6e-8 off at most.
 TOLERANCE = 1e-5
+
+_CLIP_SHARES: tuple[Shares, ...] = ("uniform", "half_time")
 
 Kind = Literal["sin_cos", "table"]
 
@@ -33,7 +36,7 @@ def grid_of(
         )
     shapes = [extent] if extent is not None else [(rows, cells // rows) for rows in _divisors(cells)]
     for shape in shapes if dim % 4 == 0 else []:
-        if distance(table, dim, shape) <= TOLERANCE:
+        if distance(table, shape) <= TOLERANCE:
             return shape, "sin_cos"
     side = math.isqrt(cells)
     if extent is None and side * side != cells:
@@ -44,14 +47,41 @@ def grid_of(
     return extent or (side, side), "table"
 
 
-def distance(table: Float[Tensor, "n d"], dim: int, extent: tuple[int, ...]) -> float:
-    """The largest difference to I-JEPA's sines and cosines on a grid of `extent`."""
-    return float((table.float() - sin_cos(grid(extent), dim, (1, 0))).abs().max())
+def clip_grid_of(table: Float[Tensor, "n d"], where: str) -> tuple[tuple[int, int, int], Shares]:
+    """Tubelets, rows and columns that V-JEPA's sines and cosines were made for, and how axes share the channels.
+
+    The vector of the last cell says where that cell is. Raises ValueError for a table of another origin: it would be
+    lost.
+    """
+    cells, dim = table.shape
+    shapes = [(time, rows, cells // time // rows) for time in _divisors(cells) for rows in _divisors(cells // time)]
+    corners, off = torch.tensor(shapes, dtype=torch.float32) - 1, math.inf
+    for shares in _CLIP_SHARES if dim % 8 == 0 else _CLIP_SHARES[:1]:
+        found = (sin_cos(corners, dim, IN_TIME, shares) - table[-1].float()).abs().amax(dim=1).argmin()
+        shape = shapes[int(found)]
+        if (off := min(off, distance(table, shape, IN_TIME, shares))) <= TOLERANCE:
+            return shape, shares
+    raise ValueError(
+        f"the position table of {where} differs from V-JEPA's sines and cosines by {off:.2g} on every grid of its "
+        f"{cells} cells; it would be lost"
+    )
 
 
-def without_table(state: State, dim: int, extent: tuple[int, ...], name: str) -> State:
+def distance(
+    table: Float[Tensor, "n d"], extent: tuple[int, ...], order: tuple[int, ...] = (1, 0), shares: Shares = "equal"
+) -> float:
+    """The largest difference to sines and cosines on a grid of `extent`: those of I-JEPA, if nothing else is said."""
+    return float((table.float() - sin_cos(grid(extent), table.shape[1], order, shares)).abs().max())
+
+
+def without_table(
+    state: State, extent: tuple[int, ...], name: str, order: tuple[int, ...] = (1, 0), shares: Shares = "equal"
+) -> State:
     """`state` without a position table that is only the formula. Raises ValueError if it is anything else."""
-    if (off := distance(state[VECTORS], dim, extent)) > TOLERANCE:
+    table = state[VECTORS]
+    if len(table) != math.prod(extent):
+        raise ValueError(f"{name} has {len(table)} cells, the encoder has a grid of {extent}")
+    if (off := distance(table, extent, order, shares)) > TOLERANCE:
         raise ValueError(f"{name} differs from sines and cosines on a grid of {extent} by {off:.2g}; it would be lost")
     return {key: tensor for key, tensor in state.items() if key != VECTORS}
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from jepakit.config import Config
 from jepakit.contracts import Transform
 from jepakit.parts.nn.backbone import Backbone
-from jepakit.pretrained.networks import build_empty, fill, name_of, under
+from jepakit.pretrained.networks import build_empty, fill, name_of, placed, under
 from jepakit.weights.keys import State, listed
 
 Entry = Literal["target_encoder", "encoder"]
@@ -41,12 +41,21 @@ class Weights:
         return network.eval().requires_grad_(False)
 
     def method(self) -> Any:
-        """The whole Method, in eval mode. Raises ValueError if a part of it is not there."""
+        """The whole Method, in eval mode; a single encoder beside a predictor is both encoders of it.
+
+        Raises ValueError if a part of it is not there.
+        """
         method = build_empty(self.model)
+        state = self.state
+        if self.predictor is not None and method.kept is not method.backbone:
+            encoders = {name: under(name, state) for name in ("backbone", name_of(method.kept, method))}
+            given = next(encoder for encoder in encoders.values() if encoder)
+            state = state | {key: tensor for name, encoder in encoders.items() if not encoder
+                             for key, tensor in placed(name, given).items()}  # fmt: skip
         expected = {name.split(".")[0] for name in method.state_dict()}
-        if missing := expected - {name.split(".")[0] for name in self.state}:
+        if missing := expected - {name.split(".")[0] for name in state}:
             raise ValueError(f"{self.where} holds one network and no whole method: {listed(missing)} would be missing")
-        fill(method, self.state, self.where)
+        fill(method, state, self.where)
         return method.eval()
 
     def network(self, entry: Entry, method: Any) -> State:

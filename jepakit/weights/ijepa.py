@@ -1,6 +1,6 @@
 """I-JEPA elsewhere: the released checkpoints, and Hugging Face's IJepaModel in both of its naming schemes."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -115,16 +115,12 @@ def predictor_map(depth: int) -> KeyMap:
     )
 
 
-def layout_of(names: Iterable[str], where: str) -> Layout:
-    """Which naming scheme an encoder has. Raises ValueError if it has none that we know."""
-    names = set(names)
+def find_layout(shapes: Shapes) -> Layout | None:
+    """Which naming scheme an encoder has; None if it has none that we know, or does not work on flat patches."""
     for layout, encoder in ENCODERS.items():
-        if f"{encoder.patches}.weight" in names and count_blocks(names, encoder.blocks.stem):
+        if len(shapes.get(f"{encoder.patches}.weight", ())) == 4 and count_blocks(shapes, encoder.blocks.stem):
             return layout
-    raise ValueError(
-        f"{where} holds no I-JEPA encoder: neither the released names (patch_embed.proj.weight, blocks.0...) nor "
-        "Hugging Face's (embeddings.patch_embeddings.projection.weight, encoder.layer.0...) are there"
-    )
+    return None
 
 
 @dataclass(frozen=True, kw_only=True)

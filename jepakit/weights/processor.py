@@ -1,9 +1,9 @@
-"""Hugging Face's preprocessor_config.json and our ImageTransform: the same pixels, said in two ways."""
+"""Hugging Face's files of image and video processors and our ImageTransform: the same pixels, said in two ways."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from jepakit.data.transforms import ImageTransform, Interpolation
+from jepakit.data.transforms import IMAGENET_MEAN, IMAGENET_STD, ImageTransform, Interpolation
 
 _RESAMPLE: dict[int, Interpolation] = {2: "bilinear", 3: "bicubic"}  # numbers of Pillow's Resampling
 _SCALE = 1 / 255
@@ -58,6 +58,25 @@ def read_processor(data: Mapping[str, Any], where: str) -> ImageTransform:
         std=_colors(data, "image_std", where),
         interpolation=_RESAMPLE[resample],
     )
+
+
+def write_video_processor(picture: ImageTransform) -> dict[str, Any]:
+    """What `VJEPA2VideoProcessor` needs to make the same frames, for a transform that crops as it does."""
+    described = write_processor(picture)
+    del described["image_processor_type"]
+    return {"video_processor_type": "VJEPA2VideoProcessor", **described}
+
+
+def read_video_processor(data: Mapping[str, Any], where: str) -> ImageTransform:
+    """What happens to each frame. VJEPA2VideoProcessor resizes to 256/224 of the crop, whatever its file says."""
+    match data.get("crop_size", 256):
+        case int(side) | {"height": int(side)}:
+            size = {"shortest_edge": side * 256 // 224}
+        case other:
+            raise ValueError(f"{where} should have crop_size as a number or a height, not {other!r}")
+    colors = {"image_mean": list(IMAGENET_MEAN), "image_std": list(IMAGENET_STD)}
+    crop = {"height": side, "width": side}
+    return read_processor({**colors, **data, "size": size, "crop_size": crop, "do_center_crop": True}, where)
 
 
 def _colors(data: Mapping[str, Any], key: str, where: str) -> tuple[float, float, float]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -14,8 +15,17 @@ from jepakit.weights.ijepa import (
 )
 from jepakit.weights.keys import KeyMap, Rule, Shapes, State, batched, convolution, count_blocks, layer, same
 
-LICENSES = {"vjepa": "CC-BY-NC-4.0", "vjepa2": "MIT", "vjepa21": "MIT"}
-"""Of the released weights, by family file (LICENSE files of the reference repositories)."""
+LICENSES = {"V-JEPA": "CC-BY-NC-4.0", "V-JEPA 2": "MIT", "V-JEPA 2.1": "MIT"}
+"""Of the released weights (LICENSE files of the reference repositories)."""
+
+Generation = Literal["V-JEPA", "V-JEPA 2", "V-JEPA 2.1"]
+# Heads are in no tensor's shape: those of the sizes in the released code, by width.
+_SMALL = {192: 3, 384: 6, 768: 12, 1024: 16}
+_HEADS: dict[Generation, dict[int, int]] = {
+    "V-JEPA": _SMALL | {1280: 16, 1408: 16},
+    "V-JEPA 2": _SMALL | {1280: 16, 1408: 22},
+    "V-JEPA 2.1": _SMALL | {1408: 22, 1664: 26},
+}
 
 # Tables of positions that released V-JEPA 2 files still carry although nothing reads them (official code, hub).
 STALE = ("pos_embed", "predictor_pos_embed")
@@ -51,6 +61,14 @@ class PredictorSizes:
     width: int
     depth: int
     mask_tokens: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class DensePredictorSizes(PredictorSizes):
+    """What the shapes say about a predictor of V-JEPA 2.1: also how many levels it reads, how wide it answers."""
+
+    levels: int
+    answer_dim: int
 
 
 def encoder_map(depth: int, cell: tuple[int, int, int], table: bool) -> KeyMap:
@@ -154,10 +172,39 @@ def encoder_sizes(
 
 
 def predictor_sizes(shapes: Shapes, where: str) -> PredictorSizes:
-    """Sizes of a released predictor."""
+    """Sizes of a released predictor of V-JEPA or V-JEPA 2."""
     width = shape_of(shapes, "predictor_norm.weight", 1, where)[0]
     depth = count_blocks(shapes, OFFICIAL_PREDICTOR_BLOCK.stem)
     return PredictorSizes(width=width, depth=depth, mask_tokens=count_blocks(shapes, "mask_tokens."))
+
+
+def dense_predictor_sizes(shapes: Shapes, where: str) -> DensePredictorSizes:
+    """Sizes of a released predictor of V-JEPA 2.1."""
+    plain = predictor_sizes(shapes, where)
+    answer_dim = shape_of(shapes, "predictor_proj.weight", 2, where)[0]
+    levels = 1
+    if "predictor_embed.weight" not in shapes:
+        dim, together = shape_of(shapes, "predictor_embed.0.weight", 2, where)
+        levels = together // dim
+    return DensePredictorSizes(
+        width=plain.width, depth=plain.depth, mask_tokens=plain.mask_tokens, levels=levels, answer_dim=answer_dim
+    )
+
+
+def hugging_face_predictor_sizes(shapes: Shapes, where: str) -> PredictorSizes:
+    """Sizes of the predictor of `transformers.VJEPA2Model`."""
+    tokens, _, _, width = shape_of(shapes, "predictor.embeddings.mask_tokens", 4, where)
+    return PredictorSizes(width=width, depth=count_blocks(shapes, HF_PREDICTOR_BLOCK.stem), mask_tokens=tokens)
+
+
+def heads_of(generation: Generation, dim: int) -> int:
+    """Attention heads of the published encoder of this width. Raises ValueError for any other width."""
+    if dim not in _HEADS[generation]:
+        raise ValueError(
+            f"a checkpoint does not say how many attention heads it has, and no published {generation} is {dim} wide; "
+            "state heads="
+        )
+    return _HEADS[generation][dim]
 
 
 def without_stale(state: Mapping[str, Tensor]) -> State:

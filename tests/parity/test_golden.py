@@ -77,9 +77,9 @@ def build_ijepa(recording: Recording) -> MaskedJEPA:
     method = config.build()
     theirs = encoder_map("official", config.depth, config.patch).read(encoder, "the recorded encoder")
     for network in (method.backbone, method.kept):
-        fill(network, without_table(theirs, config.dim, config.extent, "pos_embed"), "the recorded encoder")
+        fill(network, without_table(theirs, config.extent, "pos_embed"), "the recorded encoder")
     theirs = predictor_map(config.predictor_depth).read(predictor, "the recorded predictor")
-    fill(method.predictor, without_table(theirs, config.predictor_dim, config.extent, "pos_embed"), "the predictor")
+    fill(method.predictor, without_table(theirs, config.extent, "pos_embed"), "the predictor")
     return method.eval()
 
 

@@ -1,12 +1,22 @@
 """Against transformers.VJEPA2Model with random weights: encoder, predictor, pooler and classifier, the same numbers."""
 
+import json
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
-from transformers import VJEPA2Config, VJEPA2ForVideoClassification, VJEPA2Model
+from transformers import AutoModel, VJEPA2Config, VJEPA2ForVideoClassification, VJEPA2Model
 
+from jepakit.data.clip_transform import ClipTransform
+from jepakit.data.transforms import IMAGENET_MEAN
+from jepakit.family import vjepa21
 from jepakit.family.vjepa2 import VJEPA2
 from jepakit.methods.masked import MaskedJEPA
+from jepakit.pretrained import convert, export, load, load_classifier, load_method, open_weights, save_backbone
+from jepakit.pretrained.clips import usual_transform
 from jepakit.pretrained.networks import fill
 from jepakit.probes.attentive import AttentiveClassifier
 from jepakit.tokens import Places
@@ -146,3 +156,124 @@ def test_our_networks_fit_a_live_model_of_transformers() -> None:
     reference.load_state_dict(written, strict=True)
     with torch.no_grad():
         close(method.backbone(clip()).values, reference.encoder(clip().transpose(1, 2)).last_hidden_state)
+
+
+def make_source(folder: Path, model: VJEPA2, transform: ClipTransform | None = None, whole: bool = True) -> MaskedJEPA:
+    """A folder of ours with random weights: a checkpoint as a run writes it, or a backbone alone."""
+    torch.manual_seed(3)
+    method = model.build().eval()
+    add_noise(method, 3)
+    save_backbone(method.kept, model, folder, transform)
+    if whole:
+        (folder / "backbone.safetensors").unlink()
+        save_file(method.state_dict(), folder / "model.safetensors")
+    return method
+
+
+@torch.no_grad()
+def test_a_folder_of_hugging_face_is_read(tmp_path: Path) -> None:
+    reference = build_reference()
+    reference.save_pretrained(tmp_path)
+    weights = open_weights(tmp_path)
+    assert weights.model == replace(MODEL, mlp_ratio=128 / 48)
+    close(weights.backbone()(clip()).values, reference.encoder(clip().transpose(1, 2)).last_hidden_state)
+    method, target = load_method(tmp_path), torch.arange(40, 48).expand(2, -1)
+    assert torch.equal(method.backbone(clip()).values, method.kept(clip()).values)
+    theirs = reference(clip().transpose(1, 2), context_mask=[torch.arange(48).expand(2, -1)], target_mask=[target])
+    full = method.kept(clip())
+    asked = method.predictor(full, Places(full.take(target).coords.unsqueeze(1)), MASK_TOKEN).places
+    close(asked.values, theirs.predictor_output.last_hidden_state)
+
+
+@torch.no_grad()
+def test_a_classifying_folder_gives_backbone_and_classifier(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    reference = VJEPA2ForVideoClassification(describe(MODEL, num_pooler_layers=2, num_labels=5)).eval()
+    add_noise(reference)
+    reference.save_pretrained(tmp_path / "hf")
+    assert "jepakit.load_classifier takes" in "\n".join(open_weights(tmp_path / "hf").notes)
+    convert(tmp_path / "hf", tmp_path / "ours")
+    for folder in (tmp_path / "hf", tmp_path / "ours"):
+        backbone, head = load(folder), load_classifier(folder)
+        close(head(backbone(clip()).values), reference(clip().transpose(1, 2)).logits)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@torch.no_grad()
+def test_our_export_loads_in_transformers_with_equal_output(whole: bool, tmp_path: Path) -> None:
+    model = replace(MODEL, dim=88, mlp_ratio=98 / 88, eps=1e-5)  # int(88 * (98 / 88)) is 97
+    method = make_source(tmp_path / "ours", model, usual_transform(6, (32, 32), 2, 3), whole)
+    told = export(tmp_path / "ours", tmp_path / "hf", "hf")
+    reference, report = AutoModel.from_pretrained(tmp_path / "hf", output_loading_info=True)
+    assert isinstance(reference, VJEPA2Model)
+    assert not report["unexpected_keys"]
+    assert not report["mismatched_keys"]
+    assert all(key.startswith("predictor.") for key in report["missing_keys"])
+    assert bool(report["missing_keys"]) == ("there is no predictor to write" in told) == (not whole)
+    close(method.kept(clip()).values, reference.encoder(clip().transpose(1, 2)).last_hidden_state)
+    again = load(tmp_path / "hf")
+    assert torch.equal(again(clip()).values, method.kept(clip()).values)
+    assert again.transform == usual_transform(6, (32, 32), 2, 3)
+    if whole:
+        full, target = method.kept(clip()), torch.arange(30, 48).expand(2, -1)
+        asked = method.predictor(full, Places(full.take(target).coords.unsqueeze(1)), MASK_TOKEN).places
+        everything = [torch.arange(48).expand(2, -1)]
+        theirs = reference(clip().transpose(1, 2), context_mask=everything, target_mask=[target])
+        close(asked.values, theirs.predictor_output.last_hidden_state)
+
+
+@pytest.mark.parametrize("size", [224, 256, 384, 65])
+def test_the_exported_processor_is_that_of_transformers(size: int, tmp_path: Path) -> None:
+    """VJEPA2VideoProcessor itself needs torchvision; its one own rule is the shorter side, `int(crop * 256 / 224)`."""
+    make_source(tmp_path / "ours", MODEL, usual_transform(6, (size, size), 2, 3), whole=False)
+    export(tmp_path / "ours", tmp_path / "hf", "hf")
+    written = json.loads((tmp_path / "hf/video_preprocessor_config.json").read_text())
+    assert written["video_processor_type"] == "VJEPA2VideoProcessor"
+    assert written["size"] == {"shortest_edge": int(size * 256 / 224)}
+    assert written["crop_size"] == {"height": size, "width": size}
+    assert written["image_mean"] == list(IMAGENET_MEAN)
+    transform = load(tmp_path / "hf").transform
+    assert isinstance(transform, ClipTransform)
+    assert (transform.picture.size, transform.picture.shorter) == (size, int(size * 256 / 224))
+
+
+def test_another_crop_is_not_written_as_theirs(tmp_path: Path) -> None:
+    make_source(tmp_path / "ours", MODEL, ClipTransform(), whole=False)
+    assert "no file of a video processor is written" in export(tmp_path / "ours", tmp_path / "hf", "hf")
+    assert not (tmp_path / "hf/video_preprocessor_config.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        (replace(MODEL, positions="exact"), "trained with exact ones: export to safetensors or onnx"),
+        (replace(MODEL, image=(32, 48)), r"takes square clips, this model's are \(32, 48\)"),
+        (vjepa21.TINY, "transformers has no model for a VJEPA21"),
+    ],
+)
+def test_what_transformers_cannot_compute_is_told(model: VJEPA2, words: str, tmp_path: Path) -> None:
+    make_source(tmp_path / "ours", model, whole=False)
+    with pytest.raises(ValueError, match=words):
+        export(tmp_path / "ours", tmp_path / "hf", "hf")
+    assert not (tmp_path / "hf").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"num_hidden_layers": 4}, "num_hidden_layers is 4, the weights are made for 3"),
+        ({"mlp_ratio": 4}, "mlp_ratio is 4, the weights have 128"),
+        ({"pred_num_mask_tokens": 10}, "pred_num_mask_tokens is 10, the weights are made for 3"),
+        ({"pred_mlp_ratio": 2.0}, "pred_mlp_ratio is 2.0"),
+        ({"hidden_act": "silu"}, "hidden_act is silu"),
+        ({"crop_size": "large"}, "crop_size 'large'; whole numbers above 0"),
+        ({"layer_norm_eps": 0}, "layer_norm_eps 0; a small number"),
+        ({"model_type": "vjepa3"}, "model_type 'vjepa3'; jepakit reads ijepa and vjepa2"),
+    ],
+)
+def test_a_config_that_lies_is_told(change: dict[str, object], words: str, tmp_path: Path) -> None:
+    build_reference().save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | change))
+    with pytest.raises(ValueError, match=words):
+        load(tmp_path)

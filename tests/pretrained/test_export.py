@@ -10,8 +10,10 @@ from checkpoints import MODEL, build_noisy, picture, write_official
 from safetensors import safe_open
 
 from jepakit.data.transforms import ImageTransform
+from jepakit.family import vjepa, vjepa2, vjepa21
 from jepakit.family.ijepa import TINY
 from jepakit.pretrained import convert, export, load, load_method, save_backbone
+from jepakit.pretrained.clips import usual_transform
 from jepakit.pretrained.export import new_folder
 
 TRANSFORM = ImageTransform(size=32)
@@ -76,6 +78,19 @@ def test_onnx_gives_the_same_numbers_for_any_batch(tmp_path):
     assert ImageTransform.from_json(json.loads(about["transform"])) == TRANSFORM
     for batch in (1, 5):
         x = picture(batch=batch)
+        tokens = session.run(["tokens"], {"pixels": x.numpy()})[0]
+        assert (torch.from_numpy(tokens) - backbone(x).values).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("model", [vjepa.TINY, vjepa2.TINY, vjepa21.TINY], ids=["1", "2", "2.1"])
+def test_onnx_of_clips_gives_the_same_numbers_for_any_batch(model, tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    backbone = build_noisy(model).kept
+    save_backbone(backbone, model, tmp_path / "ours", usual_transform(4, (32, 32), 2, 3))
+    assert "onnxruntime differs from torch by" in export(tmp_path / "ours", tmp_path / "onnx", "onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "onnx/backbone.onnx")
+    for batch in (1, 5):
+        x = torch.randn(batch, 3, 4, 32, 32, generator=torch.Generator().manual_seed(batch))
         tokens = session.run(["tokens"], {"pixels": x.numpy()})[0]
         assert (torch.from_numpy(tokens) - backbone(x).values).abs().max() < 1e-4
 

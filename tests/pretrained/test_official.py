@@ -138,7 +138,7 @@ def with_noise(name):
             lambda state: state | {"module.head.weight": torch.ones(1)},
             "has head.weight, which no part",
         ),
-        ("target_encoder", lambda state: state | {"cls": torch.ones(1)}, "holds no I-JEPA encoder"),
+        ("target_encoder", lambda state: state | {"cls": torch.ones(1)}, "holds no encoder of a published JEPA"),
         ("predictor", without("module.mask_token"), "predictor of .* lacks mask_token"),
         (
             "predictor",

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from jepakit.weights.ijepa import ENCODERS, encoder_map, encoder_sizes, layout_of, predictor_map, shapes_of
+from jepakit.weights.ijepa import ENCODERS, encoder_map, encoder_sizes, find_layout, predictor_map, shapes_of
 from jepakit.weights.keys import KeyMap, count_blocks, joined, listed, same, strip_prefix
 
 OFFICIAL_BLOCK = ["norm1", "attn.qkv", "attn.proj", "norm2", "mlp.fc1", "mlp.fc2"]
@@ -38,7 +38,7 @@ def test_there_and_back_is_bit_identical(layout: str) -> None:
     again = keys.read(theirs, "a file")
     assert again.keys() == ours.keys()
     assert all(torch.equal(again[name], ours[name]) for name in ours)
-    assert layout_of(theirs, "a file") == layout
+    assert find_layout(shapes_of(theirs)) == layout
     sizes = encoder_sizes(layout, shapes_of(theirs), "a file")
     assert (sizes.dim, sizes.depth, sizes.hidden, sizes.channels, sizes.patch) == (8, 2, 32, 3, 2)
 
@@ -111,5 +111,9 @@ def test_odd_shapes_are_told(name: str, tensor: Tensor | None, words: str) -> No
 
 
 def test_something_else_is_no_encoder() -> None:
-    with pytest.raises(ValueError, match="holds no I-JEPA encoder"):
-        layout_of(["conv1.weight", "fc.bias"], "a file")
+    assert find_layout({"conv1.weight": (8, 3, 2, 2), "fc.bias": (8,)}) is None
+
+
+def test_patches_of_clips_are_not_those_of_pictures() -> None:
+    shapes = shapes_of(encoder_map("official", 2, 2).write(our_encoder()))
+    assert find_layout(shapes | {"patch_embed.proj.weight": (8, 3, 2, 2, 2)}) is None

@@ -1,0 +1,140 @@
+"""Attentive classifiers from anywhere: `jepakit.load_classifier`."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jepakit.config import Config
+from jepakit.pretrained import hub
+from jepakit.pretrained.networks import fill
+from jepakit.pretrained.weights import Source
+from jepakit.probes.attentive import AttentiveClassifier
+from jepakit.weights.classifier import UNREAD, classifier_sizes, hugging_face_map
+from jepakit.weights.files import read_checkpoint, read_json, read_safetensors, read_sharded, tensors_in
+from jepakit.weights.ijepa import shapes_of
+from jepakit.weights.keys import State, count_blocks, listed, strip_prefix
+from jepakit.weights.vjepa import LICENSES
+
+CLASSIFIER = "classifier.safetensors"
+# One head in V-JEPA's files; a list in those of V-JEPA 2, which trains a grid of them at once.
+NAMES = {"classifier": LICENSES["V-JEPA"], "classifiers": LICENSES["V-JEPA 2"]}
+PREFIXES = ("module.",)
+QUERY = "pooler.query_tokens"
+# Heads are in no tensor's shape: 16 in all released probes, whatever their backbone has (released configurations).
+HEADS = {1024: 16, 1280: 16, 1408: 16}
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Classifier(Config):
+    """The sizes of an attentive classifier; the released ones have eps 1e-5."""
+
+    dim: int
+    heads: int
+    depth: int
+    classes: int
+    eps: float = 1e-5
+
+    def build(self) -> AttentiveClassifier:
+        """The classifier, untrained. Raises ValueError for sizes that do not fit."""
+        return AttentiveClassifier(self.dim, self.heads, self.depth, self.classes, self.eps)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Head:
+    """A classifier that was found at a source."""
+
+    where: str
+    model: Classifier
+    state: State
+    origin: Mapping[str, str]
+    alone: bool
+    """Whether there is no backbone beside it."""
+    notes: tuple[str, ...] = ()
+
+    def description(self) -> list[str]:
+        """What a user should know of it: notes and licence."""
+        return [*self.notes, *(f"{key}: {value}" for key, value in self.origin.items())]
+
+
+def load_classifier(source: Source, heads: int | None = None) -> AttentiveClassifier:
+    """The attentive classifier of a released probe, of a folder of ours, or of Hugging Face's for video classification.
+
+    It is in eval mode and frozen, and reads the tokens of its backbone: `classifier(backbone(x).values)`. `heads` is
+    only needed for a released file of a width that was never published. Raises ValueError if there is none.
+    """
+    head = open_classifier(source, heads)
+    if head is None:
+        raise ValueError(f"{source} holds no attentive classifier")
+    for note in head.description():
+        _log.info(note)
+    network = head.model.build()
+    fill(network, head.state, head.where)
+    return network.eval().requires_grad_(False)
+
+
+def open_classifier(source: Source, heads: int | None = None) -> Head | None:
+    """The classifier at `source`, if there is one. Raises ValueError if it is not exactly one."""
+    remote = isinstance(source, str) and source.startswith(hub.SCHEME)
+    path = hub.fetch(str(source)) if remote else Path(source)
+    if path.is_file():
+        return _of_file(path, heads)
+    described = read_json(path / "config.json") if (path / "config.json").is_file() else {}
+    if described.get("model_type") == "vjepa2":
+        return _of_hugging_face(path, described, str(source) if remote else path.name)
+    return _of_ours(path, described) if (path / CLASSIFIER).is_file() else None
+
+
+def _of_file(path: Path, heads: int | None) -> Head | None:
+    found: dict[str, Any] = dict(read_safetensors(path)) if path.suffix == ".safetensors" else read_checkpoint(path)
+    name = next((name for name in NAMES if name in found), None)
+    where = f"{name} of {path}" if name else str(path)
+    inner, notes = found[name] if name else found, []
+    if isinstance(inner, list):
+        notes.append(f"{where}: the first of {len(inner)} is taken")
+        inner = inner[0] if inner else {}
+    if name is None and not any(isinstance(key, str) and key.endswith(QUERY) for key in found):
+        return None
+    state = strip_prefix(tensors_in(inner, where), PREFIXES)
+    if unread := [key for key in UNREAD if key in state]:
+        notes.append(f"{where}: left out: {listed(unread)}, which nothing reads")
+    if name and (ignored := sorted(str(key) for key in found.keys() - {name})):
+        notes.append(f"{path}: left out: {', '.join(ignored)}")
+    origin = {"source": path.name} | ({"license": NAMES[name]} if name else {})
+    state = {key: tensor for key, tensor in state.items() if key not in UNREAD}
+    model = _sized(state, heads, where)
+    return Head(where=where, model=model, state=state, origin=origin, alone=True, notes=tuple(notes))
+
+
+def _of_hugging_face(path: Path, described: Mapping[str, Any], name: str) -> Head | None:
+    theirs = read_sharded(path)
+    kept = {key: tensor for key, tensor in theirs.items() if key.startswith(("pooler.", "classifier."))}
+    if not kept:
+        return None
+    depth = 1 + count_blocks(kept, "pooler.self_attention_layers.")
+    state = hugging_face_map(depth).read(kept, f"the classifier of {path}")
+    model = _sized(state, int(described["num_attention_heads"]), str(path), float(described["layer_norm_eps"]))
+    origin = {"source": name} | ({"license": NAMES["classifiers"]} if name.startswith("hf:facebook/vjepa2") else {})
+    return Head(where=f"the classifier of {path}", model=model, state=state, origin=origin, alone=False)
+
+
+def _of_ours(path: Path, described: Mapping[str, Any]) -> Head:
+    config = described.get("classifier")
+    if not isinstance(config, dict):
+        raise ValueError(f'{path} has {CLASSIFIER}, but its config.json does not describe a "classifier"')
+    origin = {key: value for key in ("source", "license") if isinstance(value := described.get(key), str)}
+    model, state = Classifier.from_json(config), read_safetensors(path / CLASSIFIER)
+    return Head(where=str(path / CLASSIFIER), model=model, state=state, origin=origin, alone="model" not in described)
+
+
+def _sized(state: State, heads: int | None, where: str, eps: float = 1e-5) -> Classifier:
+    sizes = classifier_sizes(shapes_of(state), where)
+    if heads is None and sizes.dim not in HEADS:
+        raise ValueError(
+            f"a probe does not say how many attention heads it has, and no published one is {sizes.dim} wide; state "
+            "heads="
+        )
+    return Classifier(dim=sizes.dim, heads=heads or HEADS[sizes.dim], depth=sizes.depth, classes=sizes.classes, eps=eps)
