@@ -23,7 +23,7 @@ from jepakit.train.run import Run
 from jepakit.train.sinks import Writer, open_sink
 from jepakit.train.stops import CannotWrite
 
-PACKAGES = ("jepakit", "torch", "numpy", "pillow", "simplejpeg", "safetensors")
+PACKAGES = ("jepakit", "torch", "numpy", "pillow", "simplejpeg", "av", "safetensors")
 
 
 def read_run(out: Path, trusted: bool = False) -> Run:
