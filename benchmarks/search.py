@@ -108,6 +108,11 @@ def centered(run: Run) -> Run:
     return replace(run, data=replace(run.data, transform=images.DRAWINGS))
 
 
+def longer(run: Run) -> Run:
+    """Centered, in 16 patches, for as long as 1,000 steps in 64 patches take: which of the two is worth its time?"""
+    return replace(centered(run), steps=2_700)
+
+
 def changes_gray() -> Mapping[str, Change]:
     """What is tried on Fashion-MNIST: tokens, size, masks, target, schedule."""
     return {
@@ -137,13 +142,14 @@ def changes_colored() -> Mapping[str, Change]:
         "rate_3e-3": rate(3e-3),
         "rate_3e-4": rate(3e-4),
         "crop_0.6": crop(0.6),
+        "centered_steps_2700": longer,
     }
 
 
 def supervised_choices(count: int) -> list[tuple[float, int]]:
     """As many trials of the baseline: rates and lengths."""
     grid = [(rate, steps) for steps in (300, 1_000) for rate in (3e-4, 1e-3, 3e-3, 6e-3, 1e-2)]
-    return grid[:count]
+    return [*grid, (1e-3, 2_700)][:count]
 
 
 def pretrained(run: Run, name: str) -> dict[str, Any]:
