@@ -15,7 +15,7 @@ from jepakit.data.folders import arrange, list_files
 from jepakit.data.frames import regular_clock
 from jepakit.data.images import expand_braces, open_source
 from jepakit.data.shards import Shards, open_shards
-from jepakit.data.sources import Listing, Source, parts_of_files
+from jepakit.data.sources import Listing, Source, part_of, parts_of_files
 from jepakit.data.video_files import VIDEO_SUFFIXES, Opener, is_still, is_video
 from jepakit.data.video_lists import LIST_SUFFIXES, is_list_of_paths, read_list
 
@@ -104,7 +104,7 @@ def open_videos(root: str, opener: Opener) -> VideoSource:
         return _open_shards(paths, opener)
     if suffixes == {".npz"} and len(paths) == 1:
         return _open_arrays(paths[0], opener)
-    if suffixes == {".npy"} and len(paths) == 1 and not is_list_of_paths(load_arrays(paths[0])["x"]):
+    if suffixes == {".npy"} and len(paths) == 1 and _holds_numbers(paths[0]):
         return _open_arrays(paths[0], opener)
     if suffixes <= set(LIST_SUFFIXES):
         return _open_lists(paths, opener)
@@ -117,8 +117,16 @@ def open_videos(root: str, opener: Opener) -> VideoSource:
     )
 
 
+def _holds_numbers(path: Path) -> bool:
+    """Whether a .npy file holds clips; words, and what cannot be read, are looked into as a list."""
+    try:
+        return not is_list_of_paths(load_arrays(path)["x"])
+    except ValueError:
+        return False
+
+
 def _open_directory(folder: Path, opener: Opener) -> VideoSource:
-    """Videos below the folder, else shards, else lists in it, else folders of frames below it."""
+    """Videos below the folder, else shards or lists of its parts in it, else folders of frames below it."""
     near = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     frames = _frame_folders(folder)
     if frames is None:
@@ -126,13 +134,13 @@ def _open_directory(folder: Path, opener: Opener) -> VideoSource:
         return VideoPaths([folder], None, list_files(folder, VIDEO_SUFFIXES, "video"), opener)
     if shards := [path for path in near if path.suffix == ".tar"]:
         return _open_shards(shards, opener)
-    if lists := [path for path in near if path.suffix.lower() in LIST_SUFFIXES]:
+    if lists := [path for path in near if path.suffix.lower() in LIST_SUFFIXES and part_of(path.stem) is not None]:
         return _open_lists(lists, opener)
     if frames:
         return VideoPaths([folder], None, arrange(frames), opener)
     raise ValueError(
         f"{folder} holds no videos; they are known by their suffix: {', '.join(sorted(VIDEO_SUFFIXES))}; or give a "
-        "folder of shards (.tar), of lists, or of folders with the frames of a video each"
+        "folder of shards (.tar), of lists called train, val and test, or of folders with the frames of a video each"
     )
 
 

@@ -79,6 +79,7 @@ def store(kind: str, folder: Path, root: Path) -> str:
                 (root / CLASSES[label] / film.stem).mkdir(parents=True)
                 for number in range(FRAMES):
                     Image.fromarray(picture(number)).save(root / CLASSES[label] / film.stem / f"frame_{number}.png")
+            (root / "README.txt").write_text("Frames of four films.")
             return str(root)
         case _:
             clips = np.stack([np.stack([picture(number) for number in range(FRAMES)])] * COUNT)
@@ -241,7 +242,12 @@ def test_a_vjepa_trains_on_videos_and_names_the_broken_one(folder, tmp_path):
     ("make", "sentence"),
     [
         (lambda root: None, "holds no videos; they are known by their suffix"),
-        (lambda root: (root / "list.csv").write_text("nowhere/a.mp4 1\n"), "names nowhere/a.mp4, which does not exist"),
+        (lambda root: (root / "notes.txt").write_text("no list"), "lists called train, val and test"),
+        (
+            lambda root: (root / "train.csv").write_text("nowhere/a.mp4 1\n"),
+            "names nowhere/a.mp4, which does not exist",
+        ),
+        (lambda root: np.save(root / "x.npy", np.array(["a", None])), r"save plain strings: np\.save"),
         (lambda root: np.save(root / "x.npy", np.zeros((2, 3, 4), np.uint8)), r"clips are bytes \(uint8\) of shape"),
     ],
 )
