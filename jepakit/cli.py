@@ -229,7 +229,7 @@ def convert(
     jepakit convert IN1K-vit.h.14-300e.pth.tar --out ijepa-h14
 
     Args:
-        source: an official .pth.tar, a Hugging Face folder, or hf:org/name
+        source: an official .pth.tar or .pt (a probe, too), a Hugging Face folder, or hf:org/name
         out: the folder to write
         entry: which of the two encoders of an official file; "all" keeps both and the predictor
         heads: attention heads, for a bare file of a width that was never published

@@ -1,11 +1,15 @@
 """Continued pretraining: a new method that starts from weights instead of noise."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from jepakit.config import Config
 from jepakit.family.ijepa import IJEPA, with_networks_of
+from jepakit.family.vjepa import VJEPA
+from jepakit.family.vjepa2 import VJEPA2
+from jepakit.family.vjepa21 import VJEPA21
+from jepakit.parts.nn.position import Rotary
 from jepakit.pretrained.load import open_weights
 from jepakit.pretrained.networks import build_empty, fill
 from jepakit.pretrained.positions import VECTORS, resize_table
@@ -13,6 +17,15 @@ from jepakit.pretrained.weights import Entry, Source, Weights
 from jepakit.weights.keys import State
 
 Tell = Callable[[str], object]
+
+_CLIP_TASK = {"initialization", "blocks", "block_aspect", "rectangular", "momentum"}
+# What a model asks of its networks; the rest of its fields says what they are. Rotary positions are of no size, and
+# a distilled predictor could not be trained on.
+TASKS: Mapping[type[Config], set[str]] = {
+    VJEPA: _CLIP_TASK | {"masks", "shown", "target"},
+    VJEPA2: _CLIP_TASK | {"frames", "image", "mask_token"},
+    VJEPA21: _CLIP_TASK | {"frames", "image", "context_share", "context_ramp", "by_distance", "distilled_from"},
+}
 
 
 def initialize_from(
@@ -46,6 +59,9 @@ def adopt_networks(model: Config, source: Source, trusted: bool = False) -> Conf
     other = open_weights(source, trusted).model
     if isinstance(model, IJEPA) and isinstance(other, IJEPA):
         return with_networks_of(model, other)
+    if type(model) is type(other) and type(model) in TASKS:
+        kept = TASKS[type(model)]
+        return replace(model, **{at.name: getattr(other, at.name) for at in fields(other) if at.name not in kept})
     raise ValueError(f"{source} holds a {type(other).__name__}, which cannot start a {type(model).__name__}")
 
 
@@ -60,7 +76,14 @@ def adopt_transform(data: Config, source: Source, trusted: bool = False, tell: T
 
 
 def _with_positions(state: State, theirs: Any, ours: Any, weights: Weights, tell: Tell) -> State:
-    """Stored positions on our grid. Raises ValueError if sines and cosines were made for another grid than ours."""
+    """Stored positions on our grid. Raises ValueError where positions are made in another way, or for another grid."""
+    if isinstance(theirs.position, Rotary) or isinstance(ours.position, Rotary):
+        if _describe(theirs.position) != _describe(ours.position):
+            raise ValueError(
+                f"{weights.where} was trained with {_describe(theirs.position)} positions, the model has "
+                f"{_describe(ours.position)} ones: give the model those of the weights"
+            )
+        return state
     old, new = theirs.position.extent, ours.position.extent
     if old == new:
         return state
@@ -71,6 +94,12 @@ def _with_positions(state: State, theirs: Any, ours: Any, weights: Weights, tell
         f"positions of {weights.where} are made for {old[0]} x {old[1]} cells, the model's for {new[0]} x {new[1]}: "
         "give the model the image size of the weights: pictures of another size then get interpolated positions"
     )
+
+
+def _describe(position: Any) -> str:
+    if not isinstance(position, Rotary):
+        return "added"
+    return f"{position.variant} rotary" + (f" (scaled to {position.trained})" if position.trained else "")
 
 
 def _fill_encoders(method: Any, state: State, weights: Weights, tell: Tell) -> None:
@@ -87,7 +116,10 @@ def _fill_predictor(method: Any, theirs: Any, weights: Weights, tell: Tell) -> N
     if state is None:
         tell(f"the predictor starts anew: {weights.where} has none")
         return
-    if theirs.predictor.position.extent != method.predictor.position.extent:
+    # Rotary positions are of no grid, and those of the encoders were compared.
+    if not isinstance(theirs.predictor.position, Rotary) and (
+        theirs.predictor.position.extent != method.predictor.position.extent
+    ):
         tell("the predictor starts anew: the one at hand was made for another grid")
         return
     try:
