@@ -8,6 +8,8 @@ from typing import Any
 
 from jepakit.config import Config
 from jepakit.pretrained import hub
+from jepakit.pretrained.families import require_numbers
+from jepakit.pretrained.hugging_face_vjepa2 import DEFAULTS
 from jepakit.pretrained.networks import fill
 from jepakit.pretrained.weights import Source
 from jepakit.probes.attentive import AttentiveClassifier
@@ -115,7 +117,10 @@ def _of_hugging_face(path: Path, described: Mapping[str, Any], name: str) -> Hea
     if not kept:
         return None
     depth = 1 + count_blocks(kept, "pooler.self_attention_layers.")
+    # Heads and eps of the backbone, as transformers has it, although the release had 16 heads and eps 1e-5 throughout.
     state = hugging_face_map(depth).read(kept, f"the classifier of {path}")
+    described = {**DEFAULTS, **described}
+    require_numbers(described, ("num_attention_heads", "layer_norm_eps"), path / "config.json")
     model = _sized(state, int(described["num_attention_heads"]), str(path), float(described["layer_norm_eps"]))
     origin = {"source": name} | ({"license": NAMES["classifiers"]} if name.startswith("hf:facebook/vjepa2") else {})
     return Head(where=f"the classifier of {path}", model=model, state=state, origin=origin, alone=False)

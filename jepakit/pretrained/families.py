@@ -95,3 +95,11 @@ def require_equal(described: Mapping[str, Any], found: Mapping[str, Any], path: 
     for key, value in found.items():
         if described[key] != value:
             raise ValueError(f"{path} says {key} is {described[key]}, the weights are made for {value}")
+
+
+def require_numbers(described: Mapping[str, Any], names: tuple[str, ...], path: Path) -> None:
+    """Raises ValueError where one of these in the JSON file at `path` is not a number between 0 and 1,000."""
+    for name in names:
+        value = described[name]
+        if type(value) not in (int, float) or not 0 < value < 1000:
+            raise ValueError(f"{path} has {name} {value!r}; a number above 0 was expected")

@@ -30,7 +30,7 @@ def read_folder(path: Path, name: str) -> Weights:
     """
     described = read_json(path / CONFIG)
     model_type = described.get("model_type")
-    if model_type not in MODELS:
+    if not isinstance(model_type, str) or model_type not in MODELS:
         raise ValueError(f"{path}/{CONFIG} has model_type {model_type!r}; jepakit reads {' and '.join(MODELS)}")
     module = MODELS[model_type]
     reading = module.read(path, {**module.DEFAULTS, **described}, read_sharded(path))

@@ -45,7 +45,8 @@ def load(
 def load_method(source: Source, trusted: bool = False, heads: int | None = None) -> Any:
     """The whole Method of a checkpoint: both encoders and the predictor, in eval mode.
 
-    Raises ValueError for a source that holds only a backbone.
+    Where a source has one encoder beside its predictor, it is taken for both. Raises ValueError for a source that holds
+    only a backbone.
     """
     return open_weights(source, trusted, heads).method()
 

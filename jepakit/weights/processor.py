@@ -76,7 +76,7 @@ def read_video_processor(data: Mapping[str, Any], where: str) -> ImageTransform:
             raise ValueError(f"{where} should have crop_size as a number or a height, not {other!r}")
     colors = {"image_mean": list(IMAGENET_MEAN), "image_std": list(IMAGENET_STD)}
     crop = {"height": side, "width": side}
-    return read_processor({**colors, **data, "size": size, "crop_size": crop, "do_center_crop": True}, where)
+    return read_processor({"do_center_crop": True, **colors, **data, "size": size, "crop_size": crop}, where)
 
 
 def _colors(data: Mapping[str, Any], key: str, where: str) -> tuple[float, float, float]:

@@ -10,12 +10,16 @@ from pathlib import Path
 import pytest
 import torch
 from checkpoints import MODEL, build_noisy, write_official
+from clips import V2, entries, write_released
+from clips import build_noisy as build_noisy_clips
 
 from jepakit.pretrained import convert, export, load
+from jepakit.pretrained.classifier import open_classifier
 
 SMALL = replace(MODEL, dim=16, heads=2, depth=1)
 ODD = (None, [], {}, -1, 0, 3, 0.5, 10**9, "x", True, [1, 2, 3], {"class": 3}, float("nan"))
-FORMATS = ("zip.pth.tar", "legacy.pth.tar", "own", "hf")
+FORMATS = ("zip.pth.tar", "legacy.pth.tar", "own", "hf", "clips.pt", "clips-hf")
+CLIPS = replace(V2, dim=24, heads=2, depth=1, image=(32, 32), frames=4)
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +30,8 @@ def sources(tmp_path_factory) -> Path:
     torch.save(found, folder / "legacy.pth.tar", _use_new_zipfile_serialization=False)
     convert(path, folder / "own", heads=2)
     export(path, folder / "hf", "hf", heads=2)
+    clips = write_released(folder / "clips.pt", entries(build_noisy_clips(CLIPS), CLIPS))
+    export(clips, folder / "clips-hf", "hf", heads=2)
     return folder
 
 
@@ -35,6 +41,7 @@ def outcome(source: Path) -> str:
         warnings.simplefilter("error")
         try:
             load(source, heads=2)
+            open_classifier(source, heads=2)
         except ValueError as error:
             sentence = str(error)
         else:
@@ -79,7 +86,11 @@ def variants(value: object) -> Iterator[object]:
             yield from ([*value[:index], other, *value[index + 1 :]] for other in (*ODD, *variants(item)))
 
 
-@pytest.mark.parametrize("file", ["own/config.json", "hf/config.json", "hf/preprocessor_config.json"])
+DESCRIPTIONS = ("own/config.json", "hf/config.json", "hf/preprocessor_config.json", "clips-hf/config.json",
+                "clips-hf/video_preprocessor_config.json")  # fmt: skip
+
+
+@pytest.mark.parametrize("file", DESCRIPTIONS)
 def test_odd_values_give_a_sentence_or_load(file: str, sources: Path) -> None:
     path = sources / file
     whole, sentences = path.read_text(), 0

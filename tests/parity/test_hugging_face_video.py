@@ -267,7 +267,7 @@ def test_what_transformers_cannot_compute_is_told(model: VJEPA2, words: str, tmp
         ({"pred_mlp_ratio": 2.0}, "pred_mlp_ratio is 2.0"),
         ({"hidden_act": "silu"}, "hidden_act is silu"),
         ({"crop_size": "large"}, "crop_size 'large'; whole numbers above 0"),
-        ({"layer_norm_eps": 0}, "layer_norm_eps 0; a small number"),
+        ({"layer_norm_eps": 0}, "layer_norm_eps 0; a number above 0"),
         ({"model_type": "vjepa3"}, "model_type 'vjepa3'; jepakit reads ijepa and vjepa2"),
     ],
 )

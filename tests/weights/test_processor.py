@@ -2,8 +2,8 @@
 
 import pytest
 
-from jepakit.data.transforms import ImageTransform
-from jepakit.weights.processor import read_processor, write_processor
+from jepakit.data.transforms import IMAGENET_MEAN, IMAGENET_STD, ImageTransform
+from jepakit.weights.processor import read_processor, read_video_processor, write_processor, write_video_processor
 
 SQUASH = write_processor(ImageTransform(size=64))
 
@@ -48,3 +48,21 @@ def test_what_cannot_be_done_exactly_is_refused(change: dict[str, object], words
 def test_gray_pictures_have_no_processor() -> None:
     with pytest.raises(ValueError, match="make 3 channels, this transform makes 1"):
         write_processor(ImageTransform(channels=1, mean=(0.5,), std=(0.5,)))
+
+
+VIDEO = {"do_resize": True, "do_rescale": True, "do_normalize": True, "resample": 2, "size": {"shortest_edge": 300}}
+
+
+@pytest.mark.parametrize("crop", [256, {"height": 256, "width": 256}])
+def test_a_video_processor_resizes_by_its_rule_whatever_its_file_says(crop: object) -> None:
+    picture = read_video_processor({**VIDEO, "crop_size": crop}, "a file")
+    assert (picture.size, picture.shorter, picture.resize) == (256, 292, "shorter_side")
+    assert (picture.mean, picture.std) == (IMAGENET_MEAN, IMAGENET_STD)
+    assert read_video_processor(write_video_processor(picture), "a file") == picture
+
+
+def test_a_video_processor_that_does_not_crop_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"resizes to .* with crop None"):
+        read_video_processor({**VIDEO, "crop_size": 256, "do_center_crop": False}, "a file")
+    with pytest.raises(ValueError, match="crop_size as a number or a height, not 'large'"):
+        read_video_processor({**VIDEO, "crop_size": "large"}, "a file")
