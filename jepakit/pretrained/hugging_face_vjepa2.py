@@ -78,7 +78,9 @@ def write(backbone: Backbone, predictor: State | None, model: VJEPA2) -> Written
         state |= other.write(predictor)
     else:
         notes.append("there is no predictor to write: transformers draws one anew; call its model with skip_predictor")
-    files = {CONFIG: _description(model)}
+    # There, places are counted on a grid of crop_size, so that it has to be the size that pictures really get.
+    side = backbone.transform.picture.size if isinstance(backbone.transform, ClipTransform) else model.image[0]
+    files = {CONFIG: _description(model, side)}
     if isinstance(backbone.transform, ClipTransform) and _can_process(backbone.transform):
         files[PROCESSOR] = write_video_processor(backbone.transform.picture)
     else:
@@ -142,7 +144,7 @@ def _compare(described: Mapping[str, Any], encoder: EncoderSizes, predictor: Pre
         raise ValueError(f"{path}/{CONFIG} has {', '.join(odd)}; whole numbers above 0 were expected")
 
 
-def _description(model: VJEPA2) -> dict[str, Any]:
+def _description(model: VJEPA2, side: int) -> dict[str, Any]:
     return {
         "architectures": ["VJEPA2Model"],
         "model_type": "vjepa2",
@@ -154,7 +156,7 @@ def _description(model: VJEPA2) -> dict[str, Any]:
         "layer_norm_eps": model.eps,
         "qkv_bias": True,
         "in_chans": model.channels,
-        "crop_size": model.image[0],
+        "crop_size": side,
         "frames_per_clip": model.frames,
         "patch_size": model.patch,
         "tubelet_size": model.tubelet,

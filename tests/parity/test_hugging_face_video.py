@@ -237,6 +237,15 @@ def test_the_exported_processor_is_that_of_transformers(size: int, tmp_path: Pat
     assert (transform.picture.size, transform.picture.shorter) == (size, int(size * 256 / 224))
 
 
+@torch.no_grad()
+def test_the_grid_is_that_of_the_pictures_it_is_given(tmp_path: Path) -> None:
+    """transformers counts places on the grid of its config, and is wrong in silence for clips of another size."""
+    method = make_source(tmp_path / "ours", MODEL, usual_transform(6, (48, 48), 2, 3))
+    export(tmp_path / "ours", tmp_path / "hf", "hf")
+    reference, x = AutoModel.from_pretrained(tmp_path / "hf"), clip(side=48)
+    close(method.kept(x).values, reference.encoder(x.transpose(1, 2)).last_hidden_state)
+
+
 def test_another_crop_is_not_written_as_theirs(tmp_path: Path) -> None:
     make_source(tmp_path / "ours", MODEL, ClipTransform(), whole=False)
     assert "no file of a video processor is written" in export(tmp_path / "ours", tmp_path / "hf", "hf")

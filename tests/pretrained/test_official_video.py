@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 import torch
 from clips import DISTILLED, V1, V2, V21, build_noisy, clip, entries, with_stale, write_released
+from safetensors.torch import save_file
 
 from jepakit.contracts import Rows, step_at
 from jepakit.data.clip_transform import ClipTransform
-from jepakit.pretrained import export, load, load_method, open_weights
+from jepakit.pretrained import convert, export, load, load_method, open_weights
 from jepakit.tokens import Places
 
 MODELS = {"V-JEPA": V1, "V-JEPA 2": V2, "V-JEPA 2.1": V21, "distilled 2.1": DISTILLED}
@@ -177,3 +178,23 @@ def test_the_giant_has_the_heads_of_its_generation(model: Any, heads: int, tmp_p
     state = entries(build_noisy(wide), wide)
     path = write_released(tmp_path / "x.pt", state)
     assert open_weights(path).model == wide
+
+
+@pytest.mark.parametrize("model", [V2, V21])
+def test_a_bare_encoder_without_a_table_is_read_without_a_licence(model: Any, tmp_path: Path) -> None:
+    method = build_noisy(model)
+    save_file(entries(method, model)["encoder"], tmp_path / "x.safetensors")
+    weights = open_weights(tmp_path / "x.safetensors")
+    assert weights.origin == {"source": "x.safetensors"}
+    with torch.no_grad():
+        assert torch.equal(weights.backbone()(clip()).values, method.backbone(clip()).values)
+    with pytest.raises(ValueError, match="holds one network and no whole method: backbone, predictor would be missing"):
+        load_method(tmp_path / "x.safetensors")
+
+
+def test_all_of_a_file_can_be_converted(tmp_path: Path) -> None:
+    path = write_released(tmp_path / "x.pt", entries(build_noisy(V21), V21))
+    convert(path, tmp_path / "ours", "all")
+    ours, again = load_method(path).state_dict(), load_method(tmp_path / "ours").state_dict()
+    assert ours.keys() == again.keys()
+    assert all(torch.equal(ours[name], again[name]) for name in ours)
