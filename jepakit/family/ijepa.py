@@ -1,7 +1,7 @@
 """I-JEPA (Assran et al. 2023, arXiv 2301.08243): a few blocks of an image from the rest of it."""
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 from jepakit.config import Config
 from jepakit.methods.masked import MaskedJEPA
@@ -26,6 +26,8 @@ Range = tuple[float, float]
 @dataclass(frozen=True, kw_only=True)
 class IJEPA(Config):
     """I-JEPA with the paper's masks and target; the defaults are ViT-H/14 at 224 pixels."""
+
+    title: ClassVar[str] = "I-JEPA"
 
     image: tuple[int, int] = (224, 224)
     """Height and width in pixels that positions are made for; other sizes are interpolated."""
@@ -126,7 +128,7 @@ VIT_B16 = replace(VIT_H14, patch=16, dim=768, depth=12, heads=12, predictor_dept
 VIT_S16 = replace(VIT_B16, dim=384, heads=6)
 VIT_T16 = replace(VIT_B16, dim=192, heads=3)
 SMALL_COLOR = IJEPA(
-    image=(64, 64), patch=8, dim=192, depth=4, heads=6, predictor_dim=96, predictor_depth=2,
+    image=(64, 64), patch=16, dim=192, depth=4, heads=6, predictor_dim=96, predictor_depth=2,
     initialization="fan_in", momentum=(0.99, 1.0),
 )  # fmt: skip
 SMALL_GRAY = replace(SMALL_COLOR, image=(28, 28), patch=7, channels=1, dim=128, heads=4, predictor_dim=64)
