@@ -46,8 +46,8 @@ SUPERVISED: dict[str, dict[str, FineTune]] = {
         "lowshot1": FineTune(amount=FEW, rates=(1e-3,), steps=1_000),
     },
     "emoji": {
-        "full": FineTune(rates=(1e-3,), steps=300),
-        "lowshot1": FineTune(amount=FEW, rates=(1e-3,), steps=300),
+        "full": FineTune(rates=(1e-3,), steps=1_000),
+        "lowshot1": FineTune(amount=FEW, rates=(3e-4,), steps=300),
     },
 }
 SUPERVISED["openclipart"] = SUPERVISED["emoji"]

@@ -1,4 +1,4 @@
-"""Pictures -> a table of features, one row per file."""
+"""Pictures or videos -> a table of features, one row per file."""
 
 import os
 from pathlib import Path
@@ -9,8 +9,7 @@ import pyarrow.parquet
 
 from jepakit import pretrained
 from jepakit.app.device import open_device
-from jepakit.data.images import Images
-from jepakit.data.transforms import ImageTransform
+from jepakit.app.samples import open_samples
 from jepakit.probes.features import Features, extract
 
 FORMATS = (".parquet", ".csv")
@@ -18,25 +17,23 @@ FORMATS = (".parquet", ".csv")
 
 def embed(
     source: str,
-    pictures: str,
+    root: str,
     out: Path,
     layers: tuple[int, ...] | None = None,
     batch: int = 256,
     device: str = "cpu",
     trusted: bool = False,
 ) -> Features:
-    """Writes the pooled features of every picture at `pictures`, through the transform that `source` was trained with.
+    """Writes the pooled features of every picture or video at `root`, as `source` was trained to take them.
 
     One row per file that can be read: its name, its label where there is one, and the feature. Raises ValueError for a
-    format that is not known or a backbone that has no picture transform.
+    format that is not known or a backbone that has no transform.
     """
     if out.suffix not in FORMATS:
         raise ValueError(f"cannot write {out.name}: give a name that ends in {' or '.join(FORMATS)}")
     place = open_device(device)
     backbone = pretrained.load(source, trusted=trusted).to(place)
-    if not isinstance(backbone.transform, ImageTransform):
-        raise ValueError(f"{source} has no transform for pictures, so it cannot embed them")
-    dataset = Images(root=pictures, transform=backbone.transform).everything()
+    dataset = open_samples(root, backbone.transform, source).everything()
     features = extract(backbone, dataset, layers, batch, device=place)
     write(features, out, dataset.classes)
     return features

@@ -6,8 +6,10 @@ import torch
 
 from jepakit import pretrained
 from jepakit.app.device import open_device
+from jepakit.app.report.wording import title_of
+from jepakit.app.samples import open_samples, samples_of
+from jepakit.contracts import Transform
 from jepakit.data.images import Images
-from jepakit.data.transforms import ImageTransform, RandomResizedCrop
 from jepakit.parts.nn.backbone import Backbone
 from jepakit.probes import suite
 from jepakit.probes.attentive import Attentive
@@ -19,6 +21,7 @@ from jepakit.probes.logistic import Logistic
 from jepakit.probes.lowshot import LowShot, PerClass, Share
 from jepakit.probes.names import ProbeName
 from jepakit.probes.result import Probe, Result, write
+from jepakit.probes.splits import Labeled
 from jepakit.train.log import read_run
 from jepakit.train.run import Run
 
@@ -57,17 +60,17 @@ def measure(
 ) -> list[Result]:
     """Probes what is at `source` beside random init and raw pixels, and writes the results.
 
-    Pictures go through the transform that the backbone was trained with. Without `root` they are those of the run;
+    Samples go through the transform that the backbone was trained with. Without `root` they are those of the run;
     results go to `out`, or to probes.json in the folder of the run. Raises ValueError where either cannot be known.
     """
     place = open_device(device)
     weights = pretrained.open_weights(source, trusted)
     run = read_run(Path(source), trusted) if (Path(source) / "run.json").exists() else None
     backbone = weights.backbone().to(place)
-    data = _data_of(source, root, backbone, run)
+    data = _data_of(source, root, backbone.transform, run)
     if run is None and out is None:
         raise ValueError(f"{source} is no run, so say where the results go: --out probes.json")
-    if run is not None:
+    if run is not None and isinstance(run.data, Images):
         warn_of_duplicates(run.data, data)
 
     def random_init(number: int) -> Backbone:
@@ -76,17 +79,15 @@ def measure(
         fresh.transform = backbone.transform
         return fresh.to(place)
 
-    results = suite.measure(backbone, random_init, data, [probe_called(name) for name in probes], seed)
+    asked = [probe_called(name) for name in probes]
+    results = suite.measure(backbone, random_init, data, asked, seed, title_of(weights.model))
     write(results, out or Path(source) / "probes.json")
     return results
 
 
-def _data_of(source: str, root: str | None, backbone: Backbone, run: Run | None) -> Images:
-    if not isinstance(backbone.transform, ImageTransform):
-        raise ValueError(f"{source} has no transform for pictures, so it cannot be probed with them")
-    trained_on = run.data if run is not None and isinstance(run.data, Images) else None
-    root = root or (trained_on.root if trained_on is not None else None)
+def _data_of(source: str, root: str | None, transform: Transform | None, run: Run | None) -> Labeled:
+    if run is not None:
+        return samples_of(run.data, root, transform, source)
     if root is None:
-        raise ValueError(f"{source} does not say what it was trained on; name labelled pictures with --data.root")
-    augment = trained_on.augment if trained_on is not None else RandomResizedCrop()
-    return Images(root=root, transform=backbone.transform, augment=augment)
+        raise ValueError(f"{source} does not say what it was trained on; name labelled samples with --data.root")
+    return open_samples(root, transform, source)

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from jepakit.app.report.wording import scaled
+from jepakit.app.report.wording import scaled, title_of
 from jepakit.contracts import Rows
 from jepakit.parts.nn.position import grid
 from jepakit.train.run import Run
@@ -20,7 +20,7 @@ def describe(run: Run) -> str:
     run.validate()
     with torch.device("meta"):
         method = run.model.build()
-    lines = [f"{type(run.model).__name__}: {run.steps:,} steps of {run.batch:,} samples", "", "parameters (that learn)"]
+    lines = [f"{title_of(run.model)}: {run.steps:,} steps of {run.batch:,} samples", "", "parameters (that learn)"]
     for name, part in method.named_children():
         total = sum(parameter.numel() for parameter in part.parameters())
         learning = sum(parameter.numel() for parameter in part.parameters() if parameter.requires_grad)

@@ -1,7 +1,7 @@
 """V-JEPA (Bardes et al. 2024, arXiv 2404.08471): tubes of a clip from the rest of it, one short- and one long-range."""
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 from jepakit.config import Config
 from jepakit.contracts import Masker
@@ -30,6 +30,8 @@ IN_TIME = (0, 1, 2)
 @dataclass(frozen=True, kw_only=True)
 class VJEPA(Config):
     """V-JEPA with the paper's masks and target; the defaults are ViT-L/16 on 16 frames of 224 pixels."""
+
+    title: ClassVar[str] = "V-JEPA"
 
     frames: int = 16
     image: tuple[int, int] = (224, 224)

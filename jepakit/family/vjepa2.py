@@ -1,7 +1,7 @@
 """V-JEPA 2 (Assran et al. 2025, arXiv 2506.09985): V-JEPA with rotary positions and a constant average."""
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 from jepakit.config import Config
 from jepakit.family.vjepa import Range, Tubes, tube_maskers
@@ -23,6 +23,8 @@ from jepakit.weights.vjepa import EncoderSizes, PredictorSizes, heads_of
 @dataclass(frozen=True, kw_only=True)
 class VJEPA2(Config):
     """V-JEPA 2 as released; the defaults are ViT-L/16 on 16 frames of 256 pixels."""
+
+    title: ClassVar[str] = "V-JEPA 2"
 
     frames: int = 16
     image: tuple[int, int] = (256, 256)

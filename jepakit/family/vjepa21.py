@@ -1,6 +1,7 @@
 """V-JEPA 2.1 (2026, arXiv 2603.14482): clips and pictures, four levels as target, a loss on what is seen as well."""
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -31,6 +32,8 @@ RELEASED_SIZE = (384, 384)
 @dataclass(frozen=True, kw_only=True)
 class VJEPA21(Config):
     """V-JEPA 2.1 as released; the defaults are ViT-L/16 on 16 frames of 256 pixels, and pictures of as many."""
+
+    title: ClassVar[str] = "V-JEPA 2.1"
 
     frames: int = 16
     image: tuple[int, int] = (256, 256)

@@ -1,7 +1,9 @@
-"""Numbers as people read them."""
+"""Numbers and names as people read them."""
 
 import html
 import math
+
+from jepakit.config import Config
 
 Number = int | float
 
@@ -50,3 +52,8 @@ def scaled(value: Number, unit: str) -> str:
         if value >= size:
             return f"{number(value / size)} {prefix}{unit}"
     return f"{number(value)} {unit}"
+
+
+def title_of(model: Config) -> str:
+    """What a model is called in tables: the title that its class gives itself, or the name of the class."""
+    return vars(type(model)).get("title", type(model).__name__)
