@@ -6,7 +6,7 @@ It travels as JSON that names its class by import path, so there is no registry 
 import importlib
 import types
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 Kind = TypeVar("Kind", bound="Config")
@@ -39,6 +39,14 @@ class Config:
         return found(**_arguments(found, data, trusted))
 
 
+def added(default: Any) -> Any:
+    """The default of a field that files of older versions lack: they get it, for they meant what it says.
+
+    All other fields have to be in a file, so that nothing is silently replaced.
+    """
+    return field(default=default, metadata={"added": True})
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, Config):
         return value.to_json()
@@ -69,10 +77,11 @@ def _resolve(data: Mapping[str, Any], trusted: bool) -> type[Config]:
 
 def _arguments(found: type[Config], data: Mapping[str, Any], trusted: bool) -> dict[str, Any]:
     names = {field.name for field in fields(found)}
+    required = {field.name for field in fields(found) if not field.metadata.get("added")}
     given = {key: value for key, value in data.items() if key != "class"}
     if unknown := sorted(given.keys() - names):
         raise ValueError(f"{found.__name__} has no field {', '.join(unknown)}; it has {', '.join(sorted(names))}")
-    if missing := sorted(names - given.keys()):
+    if missing := sorted(required - given.keys()):
         raise ValueError(f"the config of {found.__name__} lacks {', '.join(missing)}")
     hints = get_type_hints(found)
     return {key: _typed(value, hints[key], f"{found.__name__}.{key}", trusted) for key, value in given.items()}

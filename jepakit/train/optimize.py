@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
-from jepakit.config import Config
+from jepakit.config import Config, added
 from jepakit.schedules import Schedule, cosine, stretched, warmup_constant_decay, warmup_cosine
 
 
@@ -29,7 +29,7 @@ class AdamW(Config):
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
     horizon: float = 1.0
-    cooldown: float | None = None
+    cooldown: float | None = added(None)
 
     def rates(self) -> Schedule:
         """The learning rate as a function of progress."""

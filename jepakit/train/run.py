@@ -4,7 +4,7 @@ import itertools
 from dataclasses import dataclass, field
 from typing import Literal
 
-from jepakit.config import Config
+from jepakit.config import Config, added
 from jepakit.train.optimize import AdamW
 from jepakit.train.watch import Watch
 
@@ -43,7 +43,7 @@ class Run(Config):
     model: Config
     data: Config
     steps: int
-    stages: tuple[Stage, ...] = ()
+    stages: tuple[Stage, ...] = added(())
     """What is learnt from later on instead of `data`."""
     batch: int = 256
     accumulate: int = 1

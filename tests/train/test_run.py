@@ -16,6 +16,15 @@ def test_a_run_travels_as_json():
     assert Run.from_json(json.loads(json.dumps(run.to_json())), trusted=True) == run
 
 
+def test_a_run_of_an_older_version_is_read_with_what_it_meant():
+    written = make().to_json()
+    del written["stages"], written["optimizer"]["cooldown"]
+    assert Run.from_json(written, trusted=True) == make()
+    del written["steps"]
+    with pytest.raises(ValueError, match="lacks steps"):
+        Run.from_json(written, trusted=True)
+
+
 def test_defaults_are_valid():
     make().validate()
 
