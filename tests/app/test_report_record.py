@@ -13,7 +13,7 @@ def test_the_half_line_of_a_killed_run_is_passed_over(tmp_path):
 
 def test_a_record_sorts_the_lines_and_knows_the_plan(finished_run):
     record = read_record(finished_run)
-    assert (record.steps, record.done, record.model, record.recipe) == (12, 12, "IJEPA", None)
+    assert (record.steps, record.done, record.model, record.recipe) == (12, 12, "I-JEPA", None)
     assert [line["step"] for line in record.readings] == [1, 3, 6, 9, 12]
     assert [line["step"] for line in record.online] == [6, 12]
     assert len(record.log) == 12

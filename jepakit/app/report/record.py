@@ -1,5 +1,6 @@
 """What the folder of a run says about itself, read without building the model."""
 
+import importlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,8 +78,11 @@ class Record:
 
     @property
     def model(self) -> str:
-        """The name of the model's class."""
-        return self.run["model"]["class"].rsplit(".", 1)[-1]
+        """What the model is called: the title of a class of ours, or the name of a stranger's."""
+        module, _, name = self.run["model"]["class"].rpartition(".")
+        if module.split(".")[0] != "jepakit":
+            return name
+        return vars(getattr(importlib.import_module(module), name)).get("title", name)
 
     @property
     def recipe(self) -> str | None:
