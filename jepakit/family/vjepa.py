@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
-from jepakit.config import Config
 from jepakit.contracts import Masker
 from jepakit.methods.masked import MaskedJEPA
 from jepakit.parts.energies import l1
@@ -12,7 +11,7 @@ from jepakit.parts.masks.tubes import CausalMasker, RandomTubeMasker, TubeMasker
 from jepakit.parts.nn.backbone import Backbone
 from jepakit.parts.nn.initialize import Initialization, initialize
 from jepakit.parts.nn.position import Shares, SinCos
-from jepakit.parts.nn.sizes import require_sizes
+from jepakit.parts.nn.sizes import ClipSizes
 from jepakit.parts.nn.transformer import Transformer
 from jepakit.parts.predictors.mask_token import MaskTokenPredictor
 from jepakit.parts.targets import EMATarget, PixelTarget, SharedTarget
@@ -28,21 +27,11 @@ IN_TIME = (0, 1, 2)
 
 
 @dataclass(frozen=True, kw_only=True)
-class VJEPA(Config):
+class VJEPA(ClipSizes):
     """V-JEPA with the paper's masks and target; the defaults are ViT-L/16 on 16 frames of 224 pixels."""
 
     title: ClassVar[str] = "V-JEPA"
 
-    frames: int = 16
-    image: tuple[int, int] = (224, 224)
-    tubelet: int = 2
-    """Frames that go into one token."""
-    patch: int = 16
-    channels: int = 3
-    dim: int = 1024
-    depth: int = 24
-    heads: int = 16
-    mlp_ratio: float = 4.0
     predictor_dim: int = 384
     predictor_depth: int = 12
     predictor_heads: int | None = None
@@ -59,32 +48,18 @@ class VJEPA(Config):
     target: Literal["ema", "shared", "stop_gradient", "pixels"] = "ema"
     momentum: Range = (0.998, 0.9996)
     """The released schedule goes to 1 over 112,500 steps and is cut at 90,000."""
-    eps: float = 1e-6
 
     def build(self) -> MaskedJEPA:
         """The method: backbone, predictor, masks and target. Raises ValueError for sizes that do not fit."""
         heads = self.predictor_heads or self.heads
-        require_sizes(
-            {"frames": self.frames, "tubelet": self.tubelet, "patch": self.patch, "channels": self.channels,
-             "dim": self.dim, "heads": self.heads, "predictor_dim": self.predictor_dim, "predictor_heads": heads,
-             "mlp_ratio * dim": round(self.mlp_ratio * self.dim)},
-            {"depth": self.depth, "predictor_depth": self.predictor_depth},
-        )  # fmt: skip
+        self.require(
+            {"predictor_dim": self.predictor_dim, "predictor_heads": heads}, {"predictor_depth": self.predictor_depth}
+        )
         backbone, maskers = self._backbone(), self._maskers()
         return MaskedJEPA(backbone, maskers, self._predictor(heads, len(maskers)), self._target(backbone), l1)
 
-    @property
-    def samples(self) -> tuple[tuple[int, ...], ...]:
-        """What it learns from: channels, frames, height and width of a clip."""
-        return ((self.channels, self.frames, *self.image),)
-
-    @property
-    def extent(self) -> tuple[int, int, int]:
-        """Tubelets, rows and columns."""
-        return self.frames // self.tubelet, self.image[0] // self.patch, self.image[1] // self.patch
-
     def _backbone(self) -> Backbone:
-        tokenizer = PatchTokenizer((self.tubelet, self.patch, self.patch), self.channels, self.dim)
+        tokenizer = PatchTokenizer(self.cell, self.channels, self.dim)
         position = SinCos(self.dim, self.extent, IN_TIME, self.positions)
         encoder = Transformer(self.dim, self.depth, self.heads, self.mlp_ratio, self.eps)
         backbone = Backbone(tokenizer, position, encoder)

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
-from jepakit.config import Config
 from jepakit.family.vjepa import Range, Tubes, tube_maskers
 from jepakit.methods.masked import MaskedJEPA
 from jepakit.parts.energies import l1
@@ -11,7 +10,7 @@ from jepakit.parts.masks.rectangle import Rectangular
 from jepakit.parts.nn.backbone import Backbone
 from jepakit.parts.nn.initialize import Initialization, initialize
 from jepakit.parts.nn.position import Rotary
-from jepakit.parts.nn.sizes import require_sizes
+from jepakit.parts.nn.sizes import ClipSizes
 from jepakit.parts.nn.transformer import Transformer
 from jepakit.parts.predictors.mask_token import MaskTokenPredictor
 from jepakit.parts.targets import EMATarget
@@ -21,22 +20,13 @@ from jepakit.weights.vjepa import EncoderSizes, PredictorSizes, heads_of
 
 
 @dataclass(frozen=True, kw_only=True)
-class VJEPA2(Config):
+class VJEPA2(ClipSizes):
     """V-JEPA 2 as released; the defaults are ViT-L/16 on 16 frames of 256 pixels."""
 
     title: ClassVar[str] = "V-JEPA 2"
 
-    frames: int = 16
     image: tuple[int, int] = (256, 256)
     """What it is trained with; rotary positions take any other length and size, too."""
-    tubelet: int = 2
-    """Frames that go into one token."""
-    patch: int = 16
-    channels: int = 3
-    dim: int = 1024
-    depth: int = 24
-    heads: int = 16
-    mlp_ratio: float = 4.0
     predictor_dim: int = 384
     predictor_depth: int = 12
     predictor_heads: int = 12
@@ -50,16 +40,13 @@ class VJEPA2(Config):
     block_aspect: Range = (0.75, 1.5)
     rectangular: Rectangular = "random"
     momentum: float = 0.99925
-    eps: float = 1e-6
 
     def build(self) -> MaskedJEPA:
         """The method: backbone, predictor, masks and target. Raises ValueError for sizes that do not fit."""
-        require_sizes(
-            {"frames": self.frames, "tubelet": self.tubelet, "patch": self.patch, "channels": self.channels,
-             "dim": self.dim, "heads": self.heads, "predictor_dim": self.predictor_dim,
-             "predictor_heads": self.predictor_heads, "mlp_ratio * dim": round(self.mlp_ratio * self.dim),
+        self.require(
+            {"predictor_dim": self.predictor_dim, "predictor_heads": self.predictor_heads,
              "mask_tokens": self.mask_tokens},
-            {"depth": self.depth, "predictor_depth": self.predictor_depth},
+            {"predictor_depth": self.predictor_depth},
         )  # fmt: skip
         if len(self.mask_token) != len(self.blocks) or not all(0 <= n < self.mask_tokens for n in self.mask_token):
             raise ValueError(
@@ -71,19 +58,9 @@ class VJEPA2(Config):
         target = EMATarget(backbone, constant(self.momentum))
         return MaskedJEPA(backbone, maskers, self._predictor(), target, l1, self.mask_token)
 
-    @property
-    def samples(self) -> tuple[tuple[int, ...], ...]:
-        """What it learns from: channels, frames, height and width of a clip."""
-        return ((self.channels, self.frames, *self.image),)
-
-    @property
-    def extent(self) -> tuple[int, int, int]:
-        """Tubelets, rows and columns."""
-        return self.frames // self.tubelet, self.image[0] // self.patch, self.image[1] // self.patch
-
     def _backbone(self) -> Backbone:
         backbone = Backbone(
-            PatchTokenizer((self.tubelet, self.patch, self.patch), self.channels, self.dim),
+            PatchTokenizer(self.cell, self.channels, self.dim),
             Rotary(self.dim // self.heads, self.positions),
             Transformer(self.dim, self.depth, self.heads, self.mlp_ratio, self.eps),
         )

@@ -5,7 +5,6 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from jepakit.config import Config
 from jepakit.family.vjepa import Range, Tubes, tube_maskers
 from jepakit.methods.masked import ContextLoss, MaskedJEPA
 from jepakit.parts.energies import l1
@@ -13,7 +12,7 @@ from jepakit.parts.masks.rectangle import Rectangular
 from jepakit.parts.nn.backbone import Backbone
 from jepakit.parts.nn.initialize import Initialization, initialize
 from jepakit.parts.nn.position import Rotary
-from jepakit.parts.nn.sizes import require_sizes
+from jepakit.parts.nn.sizes import ClipSizes
 from jepakit.parts.nn.transformer import Transformer
 from jepakit.parts.predictors.mask_token import MaskTokenPredictor
 from jepakit.parts.targets import EMATarget
@@ -30,21 +29,12 @@ RELEASED_SIZE = (384, 384)
 
 
 @dataclass(frozen=True, kw_only=True)
-class VJEPA21(Config):
+class VJEPA21(ClipSizes):
     """V-JEPA 2.1 as released; the defaults are ViT-L/16 on 16 frames of 256 pixels, and pictures of as many."""
 
     title: ClassVar[str] = "V-JEPA 2.1"
 
-    frames: int = 16
     image: tuple[int, int] = (256, 256)
-    tubelet: int = 2
-    """Frames of a clip that go into one token; a picture is one frame."""
-    patch: int = 16
-    channels: int = 3
-    dim: int = 1024
-    depth: int = 24
-    heads: int = 16
-    mlp_ratio: float = 4.0
     levels: int = 4
     """Evenly spaced levels of the encoder that are read and predicted, each through a norm of its own."""
     distilled_from: int | None = None
@@ -64,16 +54,13 @@ class VJEPA21(Config):
     by_distance: bool = True
     """Weigh what is seen by its nearness to what is hidden; off in the last phase of the released training."""
     momentum: float = 0.99925
-    eps: float = 1e-6
 
     def build(self) -> MaskedJEPA:
         """The method: backbone, predictor, masks and target. Raises ValueError for sizes that do not fit."""
-        require_sizes(
-            {"frames": self.frames, "tubelet": self.tubelet, "patch": self.patch, "channels": self.channels,
-             "dim": self.dim, "heads": self.heads, "predictor_dim": self.predictor_dim,
-             "predictor_heads": self.predictor_heads, "mlp_ratio * dim": round(self.mlp_ratio * self.dim)},
-            {"depth": self.depth, "predictor_depth": self.predictor_depth, "levels": self.levels},
-        )  # fmt: skip
+        self.require(
+            {"predictor_dim": self.predictor_dim, "predictor_heads": self.predictor_heads},
+            {"predictor_depth": self.predictor_depth, "levels": self.levels},
+        )
         if self.depth % self.levels:
             raise ValueError(f"{self.levels} levels do not divide {self.depth} blocks evenly; choose a divisor")
         backbone = self._backbone()
@@ -88,11 +75,6 @@ class VJEPA21(Config):
     def samples(self) -> tuple[tuple[int, ...], ...]:
         """What it learns from: channels, frames, height and width of a clip and of a picture."""
         return (self.channels, self.frames, *self.image), (self.channels, 1, *self.image)
-
-    @property
-    def extent(self) -> tuple[int, int, int]:
-        """Tubelets, rows and columns of a clip."""
-        return self.frames // self.tubelet, self.image[0] // self.patch, self.image[1] // self.patch
 
     def _backbone(self) -> Backbone:
         video, image = (

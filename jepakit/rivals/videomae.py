@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass, replace
 
-from jepakit.config import Config
 from jepakit.methods.masked import MaskedJEPA
 from jepakit.parts.energies import l2
 from jepakit.parts.masks.tubes import RandomTubeMasker
 from jepakit.parts.nn.backbone import Backbone
 from jepakit.parts.nn.initialize import Initialization, initialize
 from jepakit.parts.nn.position import Shares, SinCos
-from jepakit.parts.nn.sizes import require_sizes
+from jepakit.parts.nn.sizes import ClipSizes
 from jepakit.parts.nn.transformer import Transformer
 from jepakit.parts.predictors.mask_token import MaskTokenPredictor
 from jepakit.parts.targets import PixelTarget
@@ -20,7 +19,7 @@ IN_TIME = (0, 1, 2)
 
 
 @dataclass(frozen=True, kw_only=True)
-class VideoMAE(Config):
+class VideoMAE(ClipSizes):
     """VideoMAE with the networks of V-JEPA, so that two runs differ in the question and the answer alone.
 
     The defaults are ViT-B/16 on 16 frames of 224 pixels (paper, section 4.1 and table 1): tubes over 90 % of the
@@ -29,16 +28,9 @@ class VideoMAE(Config):
     at a time, where the released code numbers the tubelets through.
     """
 
-    frames: int = 16
-    image: tuple[int, int] = (224, 224)
-    tubelet: int = 2
-    """Frames that go into one token."""
-    patch: int = 16
-    channels: int = 3
     dim: int = 768
     depth: int = 12
     heads: int = 12
-    mlp_ratio: float = 4.0
     decoder_dim: int = 384
     decoder_depth: int = 4
     decoder_heads: int = 6
@@ -46,33 +38,20 @@ class VideoMAE(Config):
     initialization: Initialization = "flat"
     shown: float = 0.1
     """The share of places that is seen, the same ones in every frame."""
-    eps: float = 1e-6
 
     def build(self) -> MaskedJEPA:
         """The method: encoder, decoder, masks and pixels. Raises ValueError for sizes that do not fit."""
-        require_sizes(
-            {"frames": self.frames, "tubelet": self.tubelet, "patch": self.patch, "channels": self.channels,
-             "dim": self.dim, "heads": self.heads, "decoder_dim": self.decoder_dim,
-             "decoder_heads": self.decoder_heads, "mlp_ratio * dim": round(self.mlp_ratio * self.dim)},
-            {"depth": self.depth, "decoder_depth": self.decoder_depth},
-        )  # fmt: skip
-        tokenizer = PatchTokenizer((self.tubelet, self.patch, self.patch), self.channels, self.dim)
+        self.require(
+            {"decoder_dim": self.decoder_dim, "decoder_heads": self.decoder_heads},
+            {"decoder_depth": self.decoder_depth},
+        )
+        tokenizer = PatchTokenizer(self.cell, self.channels, self.dim)
         encoder = Transformer(self.dim, self.depth, self.heads, self.mlp_ratio, self.eps)
         backbone = Backbone(tokenizer, SinCos(self.dim, self.extent, IN_TIME, self.positions), encoder)
         decoder = self._decoder()
         for network in (backbone, decoder):
             initialize(network, self.initialization)
         return MaskedJEPA(backbone, (RandomTubeMasker(self.shown),), decoder, PixelTarget(tokenizer), l2)
-
-    @property
-    def samples(self) -> tuple[tuple[int, ...], ...]:
-        """What it learns from: channels, frames, height and width of a clip."""
-        return ((self.channels, self.frames, *self.image),)
-
-    @property
-    def extent(self) -> tuple[int, int, int]:
-        """Tubelets, rows and columns."""
-        return self.frames // self.tubelet, self.image[0] // self.patch, self.image[1] // self.patch
 
     def _decoder(self) -> MaskTokenPredictor:
         position = SinCos(self.decoder_dim, self.extent, IN_TIME, self.positions)

@@ -1,6 +1,9 @@
 """Sizes that a network can have, checked before it is built."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+
+from jepakit.config import Config
 
 MOST_WIDE, MOST_DEEP = 65_536, 1_000
 
@@ -14,3 +17,42 @@ def require_sizes(widths: Mapping[str, int], depths: Mapping[str, int]) -> None:
         for name, size in sizes.items():
             if not 1 <= size <= most:
                 raise ValueError(f"{name} should be from 1 to {most}, got {size}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipSizes(Config):
+    """What every model of clips begins with: the clip, how it is cut into tokens, and the encoder, at first ViT-L/16."""
+
+    frames: int = 16
+    image: tuple[int, int] = (224, 224)
+    """Height and width in pixels that it is trained with."""
+    tubelet: int = 2
+    """Frames of a clip that go into one token."""
+    patch: int = 16
+    channels: int = 3
+    dim: int = 1024
+    depth: int = 24
+    heads: int = 16
+    mlp_ratio: float = 4.0
+    eps: float = 1e-6
+
+    @property
+    def cell(self) -> tuple[int, int, int]:
+        """Frames, rows and columns of pixels that go into one token."""
+        return self.tubelet, self.patch, self.patch
+
+    @property
+    def extent(self) -> tuple[int, int, int]:
+        """Tubelets, rows and columns of a clip."""
+        return self.frames // self.tubelet, self.image[0] // self.patch, self.image[1] // self.patch
+
+    @property
+    def samples(self) -> tuple[tuple[int, ...], ...]:
+        """What it learns from: channels, frames, height and width of a clip."""
+        return ((self.channels, self.frames, *self.image),)
+
+    def require(self, widths: Mapping[str, int], depths: Mapping[str, int]) -> None:
+        """Raises ValueError for a size of the encoder, or one of these others, that a network cannot have."""
+        own = {"frames": self.frames, "tubelet": self.tubelet, "patch": self.patch, "channels": self.channels,
+               "dim": self.dim, "heads": self.heads, "mlp_ratio * dim": round(self.mlp_ratio * self.dim)}  # fmt: skip
+        require_sizes({**own, **widths}, {"depth": self.depth, **depths})
