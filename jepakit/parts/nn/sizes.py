@@ -21,7 +21,7 @@ def require_sizes(widths: Mapping[str, int], depths: Mapping[str, int]) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class ClipSizes(Config):
-    """What every model of clips begins with: the clip, how it is cut into tokens, and the encoder, at first ViT-L/16."""
+    """What every model of clips begins with: the clip, how it is cut into tokens, and the encoder. As is: ViT-L/16."""
 
     frames: int = 16
     image: tuple[int, int] = (224, 224)
