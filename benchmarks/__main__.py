@@ -16,7 +16,16 @@ from rich.table import Table
 from benchmarks.record import ROOT
 
 NAMES = (
-    *("masks", "masks_3d", "encoder", "loading", "decode", "tiny_step", "ijepa_step", "memory", "watching"),
+    "masks",
+    "masks_3d",
+    "encoder",
+    "video_encoder",
+    "loading",
+    "decode",
+    "tiny_step",
+    "ijepa_step",
+    "memory",
+    "watching",
     "products",
 )
 FOLDER = ROOT / "results" / "benchmarks"

@@ -49,6 +49,7 @@ SPEED = (
     Row("speed.masks_2d.ratio", "multi-block masks, against the plain algorithm", 50),
     Row("speed.masks_3d.ratio", "both families of masks of clips, against the plain algorithm", 10),
     Row("speed.encoder_vs_hf.ratio", "inference of ViT-B/16, against Hugging Face transformers", 1.05),
+    Row("speed.video_encoder_vs_hf.ratio", "inference of V-JEPA 2 ViT-B/16, against Hugging Face transformers", 1.05),
     Row("speed.int8.ratio", "inference in int8, against float32", 1.5),
     Row("speed.loading.ratio", "JPEG to a random crop, against Pillow at equal pixels", 1.5),
     Row("speed.watching.share", "share of a step that watching for collapse takes", most=0.02),
