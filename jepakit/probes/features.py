@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -55,13 +56,16 @@ class Batch:
 
 
 class Pixels(nn.Module):
-    """A backbone that learnt nothing: every pixel is a token. What raw pixels achieve, measured by the same code."""
+    """A backbone that learnt nothing: every pixel is a token. What raw pixels achieve, measured by the same code.
+
+    Samples of more than `most` numbers are made smaller first: rows and columns are averaged by twos until they fit.
+    """
 
     dim: int
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, most: int | None = None) -> None:
         super().__init__()
-        self.dim = channels
+        self.dim, self.most = channels, most
 
     def forward(
         self, x: Float[Tensor, "b c ..."], keep: Int[Tensor, "b k"] | None = None, layers: tuple[int, ...] | None = None
@@ -69,6 +73,9 @@ class Pixels(nn.Module):
         """Pixels [b n c] in raster order, at their places. Raises ValueError for `layers`: there is only one level."""
         if layers is not None:
             raise ValueError(f"raw pixels have one level, so layers={layers} cannot be given")
+        while self.most is not None and x[0].numel() > self.most and x.ndim >= 4 and max(x.shape[-2:]) > 1:
+            smaller = F.avg_pool2d(x.flatten(0, -3).unsqueeze(1), 2, ceil_mode=True)
+            x = smaller.view(*x.shape[:-2], *smaller.shape[-2:])
         extent = tuple(x.shape[2:])
         axes = torch.meshgrid(*[torch.arange(size, device=x.device) for size in extent], indexing="ij")
         places = torch.stack(axes, dim=-1).flatten(0, -2).to(x.dtype)

@@ -10,6 +10,9 @@ from jepakit.contracts import Dataset
 from jepakit.probes.features import Encoder, Features, Pixels, device_of, evaluating, extract, first_readable
 from jepakit.probes.splits import Splits
 
+MOST_PIXELS = 3 * 64 * 64
+"""Numbers that a raw sample has at most: a clip, or a large picture, is averaged down to fewer."""
+
 
 @dataclass(frozen=True)
 class Table:
@@ -49,7 +52,11 @@ class Subject:
         """All views of the three splits."""
         parts = (self.splits.train, self.splits.validation, self.splits.test)
         if self.backbone is None:
-            return (Table("pixels", *[extract(Pixels(1), part, batch=self.batch, pool="flat") for part in parts]),)
+            return (
+                Table(
+                    "pixels", *[extract(Pixels(1, MOST_PIXELS), part, batch=self.batch, pool="flat") for part in parts]
+                ),
+            )
         width, layers = self.backbone.dim, last_levels(self.backbone, self.splits.train, self.levels)
         deep = [extract(self.backbone, part, layers, self.batch) for part in parts]
         # The last of the levels side by side is the output itself, which saves a second pass.

@@ -90,3 +90,13 @@ def test_an_error_that_is_not_a_broken_sample_is_not_swallowed():
     dataset.get = lambda index, epoch, seed: 1 / 0
     with pytest.raises(ZeroDivisionError):
         extract(Projection(), dataset)
+
+
+def test_large_raw_samples_are_averaged_until_they_fit():
+    clip = torch.arange(2 * 3 * 4 * 5.0).view(1, 2, 3, 4, 5).expand(2, -1, -1, -1, -1)
+    whole = Pixels(2)(clip)
+    small = Pixels(2, most=40)(clip)
+    assert whole.extent == (3, 4, 5)
+    assert small.extent == (3, 2, 3)
+    assert torch.equal(small.values[0, 0, 0], clip[0, 0, 0, :2, :2].mean())
+    assert torch.equal(Pixels(2, most=120)(clip).values, whole.values)
