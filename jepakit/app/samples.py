@@ -12,7 +12,7 @@ from jepakit.probes.splits import Labeled
 
 
 def open_samples(root: str, transform: Transform | None, source: str) -> Images | Videos:
-    """What lies at `root`, through the transform of the backbone at `source`, augmented as in pretraining if asked.
+    """What lies at `root`, through the transform of the backbone at `source`; `augmented` parts as in pretraining.
 
     Raises ValueError for a backbone without a transform for pictures or videos.
     """
@@ -27,16 +27,14 @@ def open_samples(root: str, transform: Transform | None, source: str) -> Images 
 def samples_of(data: Config, root: str | None, transform: Transform | None, source: str) -> Labeled:
     """The data of a run as the backbone takes them, or others of their kind at `root`.
 
-    Raises ValueError if the data cannot be split into parts, or live nowhere that could be replaced.
+    Raises ValueError for data that cannot be split into parts, where no others are named.
     """
+    names = {field.name for field in fields(data)}
+    if root is not None and not ("root" in names and isinstance(data, Labeled)):
+        return open_samples(root, transform, source)
     if not isinstance(data, Labeled):
         raise ValueError(
-            f"the data of {source} ({type(data).__name__}) have no parts to measure with; name --data.root"
+            f"the data of {source} ({type(data).__name__}) have no parts to measure with; give --data.root"
         )
-    if root is None:
-        return replace(data, transform=transform) if transform is not None else data  # pyright: ignore[reportCallIssue]
-    if any(field.name == "root" for field in fields(data)):
-        return replace(data, root=root, transform=transform)  # pyright: ignore[reportCallIssue]
-    found = open_samples(root, transform, source)
-    assert isinstance(found, Labeled)
-    return found
+    changes = {"root": root, "transform": transform}
+    return replace(data, **{key: new for key, new in changes.items() if key in names and new is not None})  # pyright: ignore[reportCallIssue, reportArgumentType]
