@@ -8,17 +8,13 @@ times as fast with outputs within 1e-4.
 """
 
 import argparse
-import statistics
-from collections.abc import Callable
 from typing import Any
 
 import torch
-from rich.console import Console
-from rich.table import Table
-from torch import Tensor
 from transformers import VJEPA2Config, VJEPA2Model
 
-from benchmarks.record import control_holds, interleave, ratio, record
+from benchmarks.inference import compare, show
+from benchmarks.record import record
 from jepakit.family.vjepa2 import VJEPA2
 from jepakit.parts.nn.backbone import Backbone
 from jepakit.pretrained.networks import fill
@@ -56,24 +52,14 @@ def measure(rounds: int) -> dict[str, Any]:
     theirs, ours = networks()
     x = torch.randn(BATCH, 3, FRAMES, SIZE, SIZE, generator=torch.Generator().manual_seed(1))
     frames_first = x.transpose(1, 2).contiguous()
-    sides: dict[str, Callable[[], Tensor]] = {
-        "transformers": lambda: theirs(frames_first, skip_predictor=True).last_hidden_state,
-        "jepakit": lambda: ours(x).values,
-        "jepakit again": lambda: ours(x).values,
-    }
-    with torch.inference_mode():
-        difference = (sides["jepakit"]() - sides["transformers"]()).abs().max().item()
-        if difference > TOLERANCE:
-            raise AssertionError(f"outputs differ by {difference:.1e}: nothing to time")
-        seconds = interleave(sides, rounds, warmup=2)
-    control = ratio(seconds["jepakit again"], seconds["jepakit"])
-    return {
-        "milliseconds": {name: 1e3 * statistics.median(times) for name, times in seconds.items()},
-        "ratio": ratio(seconds["transformers"], seconds["jepakit"]),
-        "difference": difference,
-        "control": control,
-        "valid": control_holds(control),
-    }
+    found, _ = compare(
+        lambda: theirs(frames_first, skip_predictor=True).last_hidden_state,
+        lambda: ours(x).values,
+        TOLERANCE,
+        rounds,
+        {},
+    )
+    return found
 
 
 def main() -> None:
@@ -83,23 +69,9 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     found = measure(arguments.rounds)
-    show(found)
+    show(f"V-JEPA 2 ViT-B/16, {BATCH} clip of {FRAMES} frames of {SIZE} pixels, one thread", found)
     claims = {"speed.video_encoder_vs_hf.ratio": {**found["ratio"], "unit": "times"}} if found["valid"] else {}
     print(f"written to {record('video_encoder', {'claims': claims, 'goal': GOAL, 'batch': BATCH, **found})}")
-
-
-def show(found: dict[str, Any]) -> None:
-    """Prints the table."""
-    table = Table(title=f"V-JEPA 2 ViT-B/16, {BATCH} clip of {FRAMES} frames of {SIZE} pixels, one thread")
-    for column in ("side", "ms", "times as fast", "agreement"):
-        table.add_column(column)
-    times, faster = found["milliseconds"], found["ratio"]
-    table.add_row("transformers, SDPA", f"{times['transformers']:.0f}", "", "")
-    interval = f"{faster['value']:.2f} ({faster['low']:.2f} to {faster['high']:.2f})"
-    table.add_row("jepakit", f"{times['jepakit']:.0f}", interval, f"within {found['difference']:.0e}")
-    console = Console()
-    console.print(table)
-    console.print(f"control: {found['control']['value']:.3f}" + ("" if found["valid"] else ", too busy"))
 
 
 if __name__ == "__main__":

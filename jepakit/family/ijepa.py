@@ -15,7 +15,7 @@ from jepakit.parts.nn.position import SinCos, Table
 from jepakit.parts.nn.sizes import require_sizes
 from jepakit.parts.nn.transformer import Transformer
 from jepakit.parts.predictors.mask_token import MaskTokenPredictor
-from jepakit.parts.targets import EMATarget, PixelTarget, SharedTarget
+from jepakit.parts.targets import TargetName, make_target
 from jepakit.parts.tokenizers.patches import PatchTokenizer
 from jepakit.schedules import linear
 from jepakit.weights.ijepa import EncoderSizes, PredictorSizes
@@ -57,7 +57,7 @@ class IJEPA(Config):
     """Reproduce the released sampler, which never uses the last row and column."""
     random_keep: float = 0.25
     """With random masks: the share of tokens that is shown."""
-    target: Literal["ema", "shared", "stop_gradient", "pixels"] = "ema"
+    target: TargetName = "ema"
     momentum: Range = (0.996, 1.0)
     eps: float = 1e-6
 
@@ -73,7 +73,8 @@ class IJEPA(Config):
         )  # fmt: skip
         backbone = self._backbone()
         predictor = self._predictor(backbone)
-        return MaskedJEPA(backbone, [self._masker()], predictor, self._target(backbone), smooth_l1)
+        target = make_target(self.target, backbone, linear(*self.momentum))
+        return MaskedJEPA(backbone, [self._masker()], predictor, target, smooth_l1)
 
     @property
     def samples(self) -> tuple[tuple[int, ...], ...]:
@@ -109,15 +110,6 @@ class IJEPA(Config):
             self.blocks, self.block_scale, self.block_aspect, self.context_scale,
             self.min_keep, self.remove_targets, self.rectangular, self.released_masks,
         )  # fmt: skip
-
-    def _target(self, backbone: Backbone) -> EMATarget | SharedTarget | PixelTarget:
-        match self.target:
-            case "ema":
-                return EMATarget(backbone, linear(*self.momentum))
-            case "pixels":
-                return PixelTarget(backbone.tokenizer)
-            case _:
-                return SharedTarget(stop_gradient=self.target == "stop_gradient")
 
 
 VIT_H14 = IJEPA()

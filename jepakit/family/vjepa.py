@@ -14,7 +14,7 @@ from jepakit.parts.nn.position import Shares, SinCos
 from jepakit.parts.nn.sizes import ClipSizes
 from jepakit.parts.nn.transformer import Transformer
 from jepakit.parts.predictors.mask_token import MaskTokenPredictor
-from jepakit.parts.targets import EMATarget, PixelTarget, SharedTarget
+from jepakit.parts.targets import TargetName, make_target
 from jepakit.parts.tokenizers.patches import PatchTokenizer
 from jepakit.schedules import linear
 from jepakit.weights.vjepa import EncoderSizes, PredictorSizes, heads_of
@@ -45,7 +45,7 @@ class VJEPA(ClipSizes):
     rectangular: Rectangular = "random"
     shown: float = 0.1
     """With other masks: the share of places (random_tube) or of time steps (causal) that is shown."""
-    target: Literal["ema", "shared", "stop_gradient", "pixels"] = "ema"
+    target: TargetName = "ema"
     momentum: Range = (0.998, 0.9996)
     """The released schedule goes to 1 over 112,500 steps and is cut at 90,000."""
 
@@ -56,7 +56,9 @@ class VJEPA(ClipSizes):
             {"predictor_dim": self.predictor_dim, "predictor_heads": heads}, {"predictor_depth": self.predictor_depth}
         )
         backbone, maskers = self._backbone(), self._maskers()
-        return MaskedJEPA(backbone, maskers, self._predictor(heads, len(maskers)), self._target(backbone), l1)
+        predictor = self._predictor(heads, len(maskers))
+        target = make_target(self.target, backbone, linear(*self.momentum))
+        return MaskedJEPA(backbone, maskers, predictor, target, l1)
 
     def _backbone(self) -> Backbone:
         tokenizer = PatchTokenizer(self.cell, self.channels, self.dim)
@@ -83,15 +85,6 @@ class VJEPA(ClipSizes):
             case "causal":
                 return (CausalMasker(self.shown),)
         return tube_maskers(self.blocks, self.block_aspect, self.rectangular)
-
-    def _target(self, backbone: Backbone) -> EMATarget | SharedTarget | PixelTarget:
-        match self.target:
-            case "ema":
-                return EMATarget(backbone, linear(*self.momentum))
-            case "pixels":
-                return PixelTarget(backbone.tokenizer)
-            case _:
-                return SharedTarget(stop_gradient=self.target == "stop_gradient")
 
 
 def tube_maskers(families: tuple[Tubes, ...], aspect: Range, rectangular: Rectangular) -> tuple[TubeMasker, ...]:

@@ -1,16 +1,21 @@
 """Who answers the question. Which target is used is how a masked method is kept from collapsing."""
 
 import copy
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from jepakit.contracts import Step
+from jepakit.parts.nn.backbone import Backbone
 from jepakit.parts.tokenizers.modalities import Modalities
 from jepakit.parts.tokenizers.patches import PatchTokenizer
 from jepakit.schedules import Schedule
 from jepakit.tokens import Tokens
+
+TargetName = Literal["ema", "shared", "stop_gradient", "pixels"]
+"""The targets that a config can name: "shared" lets gradients through, "stop_gradient" does not."""
 
 
 def normalized(tokens: Tokens, levels: int = 1) -> Tokens:
@@ -94,6 +99,17 @@ class PixelTarget(nn.Module):
     def passes(self) -> int:
         """Pixels are there already."""
         return 0
+
+
+def make_target(name: TargetName, backbone: Backbone, momentum: Schedule) -> EMATarget | SharedTarget | PixelTarget:
+    """The target of this name for `backbone`; only an average has a `momentum`."""
+    match name:
+        case "ema":
+            return EMATarget(backbone, momentum)
+        case "pixels":
+            return PixelTarget(backbone.tokenizer)
+        case "shared" | "stop_gradient":
+            return SharedTarget(stop_gradient=name == "stop_gradient")
 
 
 def _local(tensor: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from jepakit.contracts import Rows, step_at
 from jepakit.parts.nn.backbone import Backbone
 from jepakit.parts.nn.position import SinCos
 from jepakit.parts.nn.transformer import Transformer
-from jepakit.parts.targets import EMATarget, PixelTarget, SharedTarget
+from jepakit.parts.targets import EMATarget, PixelTarget, SharedTarget, make_target
 from jepakit.parts.tokenizers.patches import PatchTokenizer
 from jepakit.schedules import linear
 
@@ -80,3 +80,14 @@ def test_who_is_kept(network):
     assert SharedTarget().kept(network) is network
     assert PixelTarget(network.tokenizer).kept(network) is network
     assert not list(PixelTarget(network.tokenizer).parameters())
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "open_"),
+    [("ema", EMATarget, False), ("stop_gradient", SharedTarget, False), ("shared", SharedTarget, True),
+     ("pixels", PixelTarget, False)],
+)  # fmt: skip
+def test_a_config_names_its_target(network, name, kind, open_):
+    target = make_target(name, network, linear(0.9, 1.0))
+    assert type(target) is kind
+    assert target(picture(), network).values.requires_grad == open_
