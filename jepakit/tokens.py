@@ -62,10 +62,14 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Places:
-    """Where a predictor shall look: m blocks of k places, without their values, so that no answer can leak."""
+    """Where a predictor shall look: m blocks of k places, without their values, so that no answer can leak.
+
+    `beyond` is how many steps of the first axis (time) they may lie behind the grid of the context: what comes next.
+    """
 
     coords: Float[Tensor, "b m k p"]
     valid: Bool[Tensor, "b m k"] | None = None
+    beyond: int = 0
 
 
 @dataclass(frozen=True)

@@ -97,3 +97,21 @@ def test_every_parameter_gets_the_gradient_of_the_spelled_out_form(predictor):
     expected = torch.autograd.grad(alone[0] + alone[1], parameters)
     for name, mine, theirs in zip(names, found, expected, strict=True):
         torch.testing.assert_close(mine, theirs, atol=1e-4, rtol=1e-4, msg=name)
+
+
+def test_what_comes_next_is_predicted_as_on_a_longer_grid():
+    """Places behind the context's grid get the vectors that they would have if the grid were longer."""
+    torch.manual_seed(0)
+    short, longer = (
+        MaskTokenPredictor(8, SinCos(12, extent, (0, 1, 2)), Transformer(12, 2, 3), 12, 8, mask_std=0.5)
+        for extent in ((2, 2, 2), (4, 2, 2))
+    )
+    for parameter in short.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    longer.load_state_dict(short.state_dict())
+    cells, values = grid((4, 2, 2)).expand(2, -1, -1), torch.randn(2, 8, 8)
+    asked = cells[:, 12:].unsqueeze(1)
+    found = short(Tokens(values, cells[:, :8], None, (2, 2, 2)), Places(asked, beyond=2)).places
+    expected = longer(Tokens(values, cells[:, :8], None, (4, 2, 2)), Places(asked)).places
+    close(found.values, expected.values)
+    assert torch.equal(found.coords, cells[:, 12:])

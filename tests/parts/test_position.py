@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from jepakit.parts.nn.position import SinCos, Table, grid, sin_cos
+from jepakit.parts.nn.position import Rotary, SinCos, Table, grid, sin_cos
 
 
 def one_axis(place, share):
@@ -86,3 +86,36 @@ def test_widths_that_do_not_divide_are_refused():
         SinCos(6, (3, 3))
     with pytest.raises(ValueError, match="do not fit one of"):
         SinCos(12, (2, 2, 2))(grid((2, 3)).unsqueeze(0), (2, 3))
+
+
+def test_sines_go_on_behind_the_grid():
+    """On the trained grid nothing changes, and behind it the formula goes on, while a table would have no row."""
+    position, longer = SinCos(24, (4, 2, 3), (0, 1, 2)), grid((7, 2, 3))
+    found = position(longer, (4, 2, 3), beyond=3)
+    assert torch.equal(found[:24], position(grid((4, 2, 3)), (4, 2, 3)))
+    for row in (24, 35, 41):
+        expected = np.concatenate([one_axis(place, 8) for place in longer[row].tolist()])
+        np.testing.assert_allclose(found[row].numpy(), expected, atol=1e-6)
+
+
+def test_behind_another_grid_steps_are_those_of_the_trained_one():
+    """Of a grid twice as long, two steps are one step of the trained grid, as in the interpolated table."""
+    position, last = SinCos(24, (8, 2, 3), (0, 1, 2)), torch.tensor([[16.0, 1.0, 2.0]])
+    found = position(last, (16, 2, 3), beyond=1)[0]
+    expected = np.concatenate([one_axis(place, 8) for place in (7.75, 1, 2)])
+    np.testing.assert_allclose(found.numpy(), expected, atol=1e-6)
+
+
+def test_a_table_ends_with_its_grid():
+    with pytest.raises(ValueError, match="nothing can be predicted behind it"):
+        Table(4, (2, 2, 2))(grid((3, 2, 2)), (2, 2, 2), beyond=1)
+
+
+@pytest.mark.parametrize("trained", [None, 6])
+def test_rotations_go_on_behind_the_grid(trained):
+    """The angles of a longer grid, whatever the one at hand; rows and columns are scaled as before."""
+    rotary, coords = Rotary(12, "exact", trained), grid((7, 2, 3)).unsqueeze(0)
+    behind, whole = rotary.rotation(coords, (4, 2, 3), beyond=3), rotary.rotation(coords, (7, 2, 3))
+    assert torch.equal(behind.cos, whole.cos)
+    assert torch.equal(behind.sin, whole.sin)
+    assert not torch.equal(behind.cos[:, -1], behind.cos[:, 23])

@@ -98,17 +98,25 @@ class GridPosition(nn.Module, ABC):
     def table(self, device: torch.device) -> Float[Tensor, "n d"]:
         """The vectors of all cells of the trained grid."""
 
-    def forward(self, coords: Float[Tensor, "*n p"], extent: tuple[int, ...]) -> Float[Tensor, "*n d"]:
-        """The vectors at `coords`."""
-        return F.embedding(raster(coords, extent), self._resize(extent, coords.device))
+    @abstractmethod
+    def outside(self, coords: Float[Tensor, "*n p"]) -> Float[Tensor, "*n d"]:
+        """The vectors at places that need not lie on the trained grid, nor between its cells; counted in its steps."""
+
+    def forward(self, coords: Float[Tensor, "*n p"], extent: tuple[int, ...], beyond: int = 0) -> Float[Tensor, "*n d"]:
+        """The vectors at `coords`, which may lie up to `beyond` steps behind the end of the first axis."""
+        if beyond == 0:
+            return F.embedding(raster(coords, extent), self._resize(extent, coords.device))
+        # Cells are resized around their centers, as interpolation does.
+        scale = torch.tensor([own / at_hand for own, at_hand in zip(self.extent, extent, strict=True)])
+        return self.outside((coords + 0.5) * scale.to(coords) - 0.5)
 
     def add(
-        self, values: Float[Tensor, "*n d"], coords: Float[Tensor, "*n p"], extent: tuple[int, ...]
+        self, values: Float[Tensor, "*n d"], coords: Float[Tensor, "*n p"], extent: tuple[int, ...], beyond: int = 0
     ) -> Float[Tensor, "*n d"]:
         """Values that know where they are."""
-        return values + self(coords, extent)
+        return values + self(coords, extent, beyond)
 
-    def rotation(self, coords: Float[Tensor, "b n p"], extent: tuple[int, ...]) -> Rotation | None:
+    def rotation(self, coords: Float[Tensor, "b n p"], extent: tuple[int, ...], beyond: int = 0) -> Rotation | None:
         """None: this position is added once, and turns nothing."""
         return None
 
@@ -143,6 +151,10 @@ class SinCos(GridPosition):
             self._tables[device] = sin_cos(grid(self.extent, device), self.dim, self.order, self.shares)
         return self._tables[device]
 
+    def outside(self, coords: Float[Tensor, "*n p"]) -> Float[Tensor, "*n d"]:
+        """Sines and cosines are known everywhere."""
+        return sin_cos(coords, self.dim, self.order, self.shares)
+
     def __deepcopy__(self, memo: dict[int, object]) -> "SinCos":
         return SinCos(self.dim, self.extent, self.order, self.shares)
 
@@ -156,6 +168,13 @@ class Table(GridPosition):
 
     def table(self, device: torch.device) -> Float[Tensor, "n d"]:
         return self.vectors.to(device)
+
+    def outside(self, coords: Float[Tensor, "*n p"]) -> Float[Tensor, "*n d"]:
+        """Raises ValueError: nobody knows how they go on."""
+        raise ValueError(
+            "these positions came as a table with the weights, which ends with its grid, so nothing can be predicted "
+            "behind it; take weights whose positions are sines and cosines, or rotary"
+        )
 
     def _load_from_state_dict(self, *arguments: Any, **named: Any) -> None:
         self._resized.clear()
@@ -184,13 +203,14 @@ class Rotary(nn.Module):
         self._tables: dict[tuple[tuple[int, ...], torch.device], tuple[Tensor, Tensor]] = {}
 
     def add(
-        self, values: Float[Tensor, "*n d"], coords: Float[Tensor, "*n p"], extent: tuple[int, ...]
+        self, values: Float[Tensor, "*n d"], coords: Float[Tensor, "*n p"], extent: tuple[int, ...], beyond: int = 0
     ) -> Float[Tensor, "*n d"]:
         """The values themselves: nothing is added."""
         return values
 
-    def rotation(self, coords: Float[Tensor, "b n p"], extent: tuple[int, ...]) -> Rotation:
-        """The angles at `coords`, out of a table that is made once per grid."""
+    def rotation(self, coords: Float[Tensor, "b n p"], extent: tuple[int, ...], beyond: int = 0) -> Rotation:
+        """The angles at `coords`, out of a table that is made once per grid, longer by `beyond` steps of time."""
+        extent = (extent[0] + beyond, *extent[1:])
         key = (extent, coords.device)
         if key not in self._tables:
             self._tables[key] = self._table(grid(extent, coords.device), extent)

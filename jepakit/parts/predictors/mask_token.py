@@ -53,14 +53,15 @@ class MaskTokenPredictor(nn.Module):
         extent = context.extent
         assert extent is not None, "positions are looked up on the grid of the context"
         seen = self.position.add(self.embedding(context.values), context.coords, extent)
-        asked = self.position.add(self.mask_tokens[family].expand(b, m, k, -1), places.coords, extent)
+        asked = self.position.add(self.mask_tokens[family].expand(b, m, k, -1), places.coords, extent, places.beyond)
         values = torch.cat([repeat_blocks(seen, m), asked], dim=2).flatten(0, 1)
         if self.marks is not None:
             values = self.marks(values, IMAGE if extent[0] == 1 else VIDEO)
         coords = torch.cat([repeat_blocks(context.coords, m), places.coords], dim=2).flatten(0, 1)
         tokens = Tokens(values, coords, self._valid(context, places), extent)
         dense = self.context_projection is not None
-        answer = self.encoder(tokens, last=None if dense else k, rotation=self.position.rotation(coords, extent))
+        rotation = self.position.rotation(coords, extent, places.beyond)
+        answer = self.encoder(tokens, last=None if dense else k, rotation=rotation)
         valid = None if places.valid is None else places.valid.flatten(1)
         filled = self.projection(answer.values[:, -k:]).view(b, m * k, -1)
         at_places = Tokens(filled, places.coords.flatten(1, 2), valid, extent)
