@@ -12,7 +12,7 @@ from jepakit.pretrained.families import require_numbers
 from jepakit.pretrained.hugging_face_vjepa2 import DEFAULTS
 from jepakit.pretrained.networks import fill
 from jepakit.pretrained.weights import Source
-from jepakit.probes.attentive import AttentiveClassifier
+from jepakit.probes.classifier import AttentiveClassifier
 from jepakit.weights.classifier import UNREAD, classifier_sizes, hugging_face_map
 from jepakit.weights.files import read_checkpoint, read_json, read_safetensors, read_sharded, tensors_in
 from jepakit.weights.ijepa import shapes_of

@@ -102,9 +102,10 @@ def extract(
         for read in batches(dataset, range(len(dataset)), batch):
             unreadable.extend(read.unreadable)
             if read.index:
-                tokens = backbone(read.x.to(device or device_of(backbone)), layers=layers)
+                x, segments, views = split_views(read.x.to(device or device_of(backbone)))
+                tokens = backbone(x, layers=layers)
                 pooled = tokens.pooled() if pool == "mean" else tokens.values.flatten(1)
-                rows.append(pooled.float().cpu())
+                rows.append(pooled.float().unflatten(0, (-1, segments * views)).mean(dim=1).cpu())
                 labels.append(read.labels)
                 index.extend(read.index)
     if not rows:
@@ -117,6 +118,14 @@ def extract(
 def raw_pixels(dataset: Dataset, batch: int = 256) -> Features:
     """All input numbers of a sample as its features: the baseline that every representation has to beat."""
     return extract(Pixels(channels=1), dataset, batch=batch, pool="flat")
+
+
+def split_views(x: Float[Tensor, "b ..."]) -> tuple[Float[Tensor, "n ..."], int, int]:
+    """What a backbone takes of samples that may have several views, and how many segments and views each has.
+
+    [b s v c t h w], as `data.cuts.ManyViews` cuts clips, becomes [(b s v) c t h w]; anything else is one view.
+    """
+    return (x.flatten(0, 2), x.shape[1], x.shape[2]) if x.dim() == 7 else (x, 1, 1)
 
 
 def batches(dataset: Dataset, order: Sequence[int], size: int, epoch: int = 0, seed: int = 0) -> Iterator[Batch]:

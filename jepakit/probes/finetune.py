@@ -89,8 +89,8 @@ class FineTune(Config):
             chosen = {"rate": self.rates[best], "validation": max(scores)}
         return Outcome(
             correct=self._correct(fitted[best], splits.test),
-            labels=subject.sizes["train"],
-            labels_to_choose=subject.sizes["validation"] if chosen else 0,
+            labels=subject.census.sizes["train"],
+            labels_to_choose=subject.census.sizes["validation"] if chosen else 0,
             chosen=chosen,
             chosen_on=splits.chosen_on if chosen else "nothing was chosen",
         )

@@ -4,7 +4,7 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Protocol, runtime_checkable
@@ -13,6 +13,7 @@ from jaxtyping import Bool
 from scipy import stats
 from torch import Tensor
 
+from jepakit.probes.census import Census
 from jepakit.probes.subject import Subject
 
 
@@ -56,6 +57,8 @@ class Result:
     settings: Mapping[str, Any]
     seconds: float
     metric: str = "accuracy"
+    others: Mapping[str, float] = field(default_factory=dict)
+    """Further figures of the same head on the test split, by name; files of older versions have none."""
 
     def __post_init__(self) -> None:
         if not all(map(math.isfinite, (self.value, self.low, self.high, *self.values))):
@@ -69,6 +72,7 @@ class Result:
     def from_json(cls, data: Mapping[str, Any]) -> "Result":
         """The Result that `to_json` wrote. Raises ValueError if a field is missing."""
         names = {field.name for field in fields(cls)}
+        data = {"others": {}, **data}
         if missing := sorted(names - data.keys()):
             raise ValueError(f"a probe result lacks {', '.join(missing)}; probe the backbone again")
         unreadable = {split: tuple(failed) for split, failed in data["unreadable"].items()}
@@ -108,14 +112,19 @@ class Outcome:
 
 
 def conclude(
-    probe: Probe, subject: Subject, outcomes: Sequence[Outcome], seeds: Sequence[int], started: float
+    probe: Probe,
+    subject: Subject,
+    outcomes: Sequence[Outcome],
+    seeds: Sequence[int],
+    started: float,
+    census: Census | None = None,
 ) -> Result:
     """The Result of one fitted head, or of several that differ in the draw of their labels or in their seed.
 
-    `started` is the reading of `time.perf_counter` when the probe began.
+    `started` is the reading of `time.perf_counter` at the beginning; `census` the subject's, unless given.
     """
-    values = tuple(outcome.accuracy for outcome in outcomes)
-    first = outcomes[0]
+    census = census or subject.census
+    values, first = tuple(outcome.accuracy for outcome in outcomes), outcomes[0]
     if len(outcomes) == 1:
         low, high = wilson(int(first.correct.sum()), len(first.correct))
         interval, chosen = "Wilson over the test samples", first.chosen
@@ -132,12 +141,12 @@ def conclude(
         interval=interval,
         values=values,
         seeds=tuple(seeds),
-        splits=subject.sizes,
+        splits=census.sizes,
         labels=first.labels,
         labels_to_choose=first.labels_to_choose,
         chosen=chosen,
         chosen_on=first.chosen_on,
-        unreadable=subject.unreadable,
+        unreadable=census.unreadable,
         settings=probe.to_json(),
         seconds=perf_counter() - started,
     )

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from jepakit.contracts import Dataset
+from jepakit.probes.census import Census
 from jepakit.probes.features import Encoder, Features, Pixels, device_of, evaluating, extract, first_readable
 from jepakit.probes.splits import Splits
 
@@ -64,16 +65,17 @@ class Subject:
         return (last, Table(f"last{len(layers)}", *deep)) if len(layers) > 1 else (last,)
 
     @property
-    def unreadable(self) -> dict[str, tuple[str, ...]]:
-        """The names of the samples that could not be read, by split."""
-        table = self.tables[0]
-        return {name: getattr(table, name).unreadable for name in ("train", "validation", "test")}
+    def classes(self) -> int:
+        """One more than the largest label of the training split."""
+        return int(torch.as_tensor(self.splits.train.labels).max()) + 1
 
-    @property
-    def sizes(self) -> dict[str, int]:
-        """The number of readable samples, by split."""
-        table = self.tables[0]
-        return {name: len(getattr(table, name)) for name in ("train", "validation", "test")}
+    @cached_property
+    def census(self) -> Census:
+        """What could be read of each split: counted while its features are computed."""
+        parts = {name: getattr(self.tables[0], name) for name in ("train", "validation", "test")}
+        return Census(
+            {name: len(part) for name, part in parts.items()}, {name: part.unreadable for name, part in parts.items()}
+        )
 
 
 def last_levels(backbone: Encoder, dataset: Dataset, wanted: int) -> tuple[int, ...]:

@@ -41,6 +41,13 @@ def test_each_claim_of_a_file_may_have_its_own_flops(tmp_path):
     }
 
 
+def test_each_claim_of_a_file_may_have_its_own_unit(tmp_path):
+    units = {"a.miou": "share", "a.rmse": "RMSE"}
+    write(tmp_path, "a.seed0", claims={"a.miou": 0.5, "a.rmse": 1.1}, unit=units, collapsed=None)
+    assert {name: claim["unit"] for name, claim in summary.learning_claims(tmp_path).items()} == units
+    assert summary.alarm_claims(tmp_path)["collapse.false_alarms"]["n"] == 1
+
+
 def test_the_alarm_is_judged_by_what_runs_were_meant_to_do(tmp_path):
     write(tmp_path, "a.ijepa.seed0", claims={}, collapsed=None)
     write(tmp_path, "a.ijepa.seed1", claims={}, collapsed="the rank fell")

@@ -10,7 +10,7 @@ from jepakit.config import Config
 from jepakit.contracts import Rows, step_at
 from jepakit.family import vjepa, vjepa2, vjepa21
 from jepakit.methods.masked import MaskedJEPA
-from jepakit.probes.attentive import AttentiveClassifier
+from jepakit.probes.classifier import AttentiveClassifier
 
 # Exact counts of what is trained; tables of positions are not. Rounded, they are the numbers of the reference:
 # V-JEPA 5.63, 21.88, 86.24, 303.89, 631.65, 631.65, 1012.17 M; V-JEPA 2 303.89, 631.65, 1012.17 M (the first two and

@@ -22,7 +22,7 @@ from jepakit.methods.masked import MaskedJEPA
 from jepakit.parts.nn.position import GridPosition
 from jepakit.pretrained.networks import fill
 from jepakit.pretrained.positions import without_table
-from jepakit.probes.attentive import AttentiveClassifier
+from jepakit.probes.classifier import AttentiveClassifier
 from jepakit.tokens import Places, Split
 from jepakit.weights import vjepa
 from jepakit.weights.ijepa import encoder_map, predictor_map

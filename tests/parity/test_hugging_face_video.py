@@ -18,7 +18,7 @@ from jepakit.methods.masked import MaskedJEPA
 from jepakit.pretrained import convert, export, load, load_classifier, load_method, open_weights, save_backbone
 from jepakit.pretrained.clips import usual_transform
 from jepakit.pretrained.networks import fill
-from jepakit.probes.attentive import AttentiveClassifier
+from jepakit.probes.classifier import AttentiveClassifier
 from jepakit.tokens import Places
 from jepakit.weights import classifier, vjepa
 

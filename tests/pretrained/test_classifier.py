@@ -12,7 +12,7 @@ from torch import Tensor
 
 import jepakit
 from jepakit.pretrained import convert, load, load_classifier
-from jepakit.probes.attentive import AttentiveClassifier
+from jepakit.probes.classifier import AttentiveClassifier
 
 REST: dict[str, Any] = {"opt": [{"state": {}}], "scaler": None, "epoch": 20, "batch_size": 4, "lr": 1e-3}
 

@@ -1,12 +1,17 @@
 """The attentive classifier: released names, invalid tokens, and a grid of heads that do not disturb each other."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.nn.functional as F
 from probed import Projection
+from torch import nn
 
 from jepakit.config import Config
-from jepakit.probes.attentive import Attentive, AttentiveClassifier, Patches, divisor
+from jepakit.family.vjepa import TINY
+from jepakit.probes.attentive import Attentive, Patches, Reader, divisor, predict
+from jepakit.probes.classifier import AttentiveClassifier
 from jepakit.probes.splits import Splits
 from jepakit.probes.subject import Subject
 
@@ -114,10 +119,70 @@ def test_the_backbone_stays_as_it_was(parts):
 def test_heads_of_a_grid_do_not_disturb_each_other(parts):
     """The first head of a grid learns what it learns alone, for both begin with the same draw."""
     subject = Subject("jepa", Projection().eval(), Splits.of(parts))
+    reader = Reader(subject.backbone, (-1,))
     fitted = []
     for rates in ((1e-3,), (1e-3, 1.0)):
         torch.manual_seed(0)
         probe = Attentive(rates=rates, decays=(0.1,), steps=8, batch=16, head_width=3)
-        fitted.append(probe._fit(subject.backbone, subject, 0)[0])
+        fitted.append(probe._fit(reader, subject.splits.augmented, subject.classes, 0)[0])
     for alone, beside in zip(fitted[0].parameters(), fitted[1].parameters(), strict=True):
         torch.testing.assert_close(alone, beside, rtol=1e-5, atol=1e-6)
+
+
+def test_keys_and_values_are_never_made():
+    """Of a long row of tokens, the products cost less than a quarter of what keys and values would."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    model, x = AttentiveClassifier(96, 3, 1, 2), torch.randn(1, 640, 96)
+    with FlopCounterMode(display=False) as counter:
+        model(x)
+    assert counter.get_total_flops() < 640 * 2 * 2 * 96 * 96 / 4
+
+
+def test_tokens_encoded_once_teach_as_much(parts):
+    class Once(Projection):
+        calls = 0
+
+        def forward(self, *args, **kwargs):
+            self.calls += 1
+            return super().forward(*args, **kwargs)
+
+    backbone, splits = Once(dim=12), Splits.of(parts)
+    result = replace(SMALL, samples="fixed").measure(Subject("jepa", backbone, splits), seed=2)
+    assert result.value > 0.7
+    batches = [-(-len(part) // SMALL.batch) for part in (splits.train, splits.validation, splits.test)]
+    assert backbone.calls == sum(batches)
+    assert dict(result.splits) == {name: len(getattr(splits, name)) for name in ("train", "validation", "test")}
+
+
+def test_the_best_head_by_the_test_split_stands_beside(parts):
+    result = SMALL.measure(Subject("jepa", Projection(dim=12), Splits.of(parts)), seed=2)
+    assert result.value <= result.chosen["best_of_grid_on_test"] <= 1
+
+
+def test_segments_are_read_together_and_views_averaged():
+    """A head reads [b s v c t h w] as it reads the tokens of all segments at once, view by view."""
+    torch.manual_seed(0)
+    clips = torch.randn(2, 3, 2, 1, 2, 4, 4)
+    reader = Reader(Patches(1, 2, axes=3), (-1,))
+    read = reader(clips)
+    assert (read.views, read.values.shape[:2]) == (2, (4, 12))
+    for sample in range(2):
+        for view in range(2):
+            alone = [reader(clips[sample, segment, view][None]).values[0] for segment in range(3)]
+            assert read.values[2 * sample + view].equal(torch.cat(alone))
+    head = AttentiveClassifier(reader.encoder.dim, 2, 1, 3).eval()
+    nn.init.normal_(head.linear.weight)
+    each = torch.stack([head(read.values[[0, 2]]), head(read.values[[1, 3]])]).softmax(dim=-1).mean(dim=0)
+    assert predict([head], read)[:, 0].equal(each.argmax(dim=1))
+
+
+def test_several_levels_are_read_as_more_tokens():
+    torch.manual_seed(0)
+    backbone = TINY.build().kept.eval()
+    x = torch.randn(2, 3, 4, 32, 32)
+    one, two = Reader(backbone, (-1,))(x).values, Reader(backbone, (-2, -1))(x).values
+    assert two.shape == (2, 2 * one.shape[1], one.shape[2])
+    torch.testing.assert_close(two[:, one.shape[1] :], one)
+    with pytest.raises(ValueError, match="at least one level"):
+        Attentive(layers=())
