@@ -1,23 +1,19 @@
-"""What is learnt, on real pictures: every cell its own resumable command that writes its raw JSON when it ends.
+"""What is learnt, on real pictures.
 
 `python -m benchmarks.learning` runs what is missing, `--list` says what that is, and names (or beginnings of names)
-choose: `python -m benchmarks.learning fashion.ijepa`. Raw files go to results/learning/, runs to runs/learning/.
-`--again` measures anew what was measured already, from an empty folder, so that a figure can be checked.
+choose: `python -m benchmarks.learning fashion.ijepa`. `--again` measures anew what was measured already, from an empty
+folder, so that a figure can be checked.
 """
 
-import argparse
-import json
 import math
-import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import torch
-from threadpoolctl import threadpool_limits
 
-from benchmarks.record import ROOT, origin
+from benchmarks.cells import SEEDS, Cell, train
+from benchmarks.cells import main as run_cells
 from jepakit.data.images import Images
 from jepakit.family.ijepa import IJEPA
 from jepakit.probes.finetune import FineTune
@@ -28,11 +24,8 @@ from jepakit.probes.result import Probe, Result
 from jepakit.probes.splits import Splits
 from jepakit.probes.subject import Subject
 from jepakit.recipes import images
-from jepakit.train.fit import fit
 from jepakit.train.run import Keep, Run
-from jepakit.train.stops import Collapsed
 
-SEEDS = (0, 1, 2)
 PROBES: dict[str, Probe] = {
     "linear": Linear(),
     "knn": Knn(),
@@ -56,18 +49,6 @@ KEEP = Keep(every=500)
 """Often enough for a run that collapses to leave a checkpoint: the alarm listens after warmup and rings at the third
 reading."""
 ABLATION_STEPS = 1_500
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One measurement with one seed: what to do, and under which claims its figures go."""
-
-    name: str
-    seed: int
-    measure: Callable[["Cell"], dict[str, Any]]
-    run: Run
-    claims: dict[str, str]
-    """Claim -> the figure of the measurement that it takes."""
 
 
 def cells() -> dict[str, Cell]:
@@ -122,32 +103,15 @@ def ablations() -> dict[str, Run]:
 def ablation(name: str, run: Run, seed: int) -> Cell:
     """A short run under one claim: linear accuracy, or the rank it ends with where it is meant to collapse."""
     claims = {f"{name}.rank": "rank"} if name.startswith("collapse") else {name: "linear", f"{name}.knn": "knn"}
-    return Cell(f"{name}.seed{seed}", seed, pretrained, replace(run, seed=seed), claims)
+    units = {"rank": "effective rank"}
+    return Cell(f"{name}.seed{seed}", seed, pretrained, replace(run, seed=seed), claims, units)
 
 
 def pretrained(cell: Cell) -> dict[str, Any]:
-    """Trains, or goes on training, and probes what is kept. A collapse is a finding, not an error."""
-    out, collapsed = folder_of(cell), None
-    try:
-        backbone = fit(cell.run, out, resume=(out / "run.json").exists()).kept
-    except Collapsed as stop:
-        from jepakit.pretrained import load
-
-        collapsed, backbone = str(stop), load(str(out))
+    """Trains, and probes what is kept."""
+    backbone, facts = train(cell)
     backbone.transform = pictures(cell).transform
-    log = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
-    readings = [line["watch"] | {"step": line["step"]} for line in log if "watch" in line]
-    steps = [line for line in log if "loss" in line]
-    gflops = sum(line["metrics"]["gflops"] for line in steps) / len(steps) * steps[-1]["step"]
-    return {
-        **probed("ijepa", backbone, cell),
-        "rank": readings[-1]["rank_me"],
-        "readings": readings,
-        "collapsed": collapsed,
-        "flops": gflops * 1e9,
-        "train_seconds": steps[-1]["seconds"],
-        "images_per_second": [line["images_per_second"] for line in steps][-1],
-    }
+    return {**probed("ijepa", backbone, cell), **facts}
 
 
 def untrained(cell: Cell) -> dict[str, Any]:
@@ -209,49 +173,9 @@ def figures(rows: dict[str, Result]) -> dict[str, Any]:
     return {**{name: row.value for name, row in rows.items()}, "rows": [row.to_json() for row in rows.values()]}
 
 
-def write(cell: Cell, found: dict[str, Any]) -> None:
-    """The raw file of a cell."""
-    flops = found["flops"]
-    body = {
-        "claims": {claim: found[figure] for claim, figure in cell.claims.items()},
-        "seed": cell.seed,
-        "unit": "accuracy" if "rank" not in cell.claims.values() else "effective rank",
-        **found,
-        "flops": {claim: flops[figure] for claim, figure in cell.claims.items()} if isinstance(flops, dict) else flops,
-        "run": cell.run.to_json(),
-        **origin(f"python -m benchmarks.learning {cell.name}"),
-    }
-    path_of(cell).parent.mkdir(parents=True, exist_ok=True)
-    path_of(cell).write_text(json.dumps(body, indent=1) + "\n")
-
-
-def path_of(cell: Cell) -> Path:
-    return ROOT / "results" / "learning" / f"{cell.name}.json"
-
-
-def folder_of(cell: Cell) -> Path:
-    return ROOT / "runs" / "learning" / cell.name
-
-
 def main() -> None:
     """Runs the cells that were asked for and are missing."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", help="names of cells, or how they begin; all if none is given")
-    parser.add_argument("--list", action="store_true", help="say what there is and what is missing, and run nothing")
-    parser.add_argument("--again", action="store_true", help="measure again what there is, from an empty folder")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    asked = parser.parse_args()
-    torch.set_num_threads(asked.threads)
-    threadpool_limits(asked.threads)
-    chosen = [cell for name, cell in cells().items() if not asked.names or name.startswith(tuple(asked.names))]
-    for cell in chosen:
-        if asked.list or (path_of(cell).exists() and not asked.again):
-            print(f"{'done   ' if path_of(cell).exists() else 'missing'} {cell.name}", flush=True)
-            continue
-        if asked.again:
-            shutil.rmtree(folder_of(cell), ignore_errors=True)
-        print(f"running {cell.name}", flush=True)
-        write(cell, cell.measure(replace(cell, run=replace(cell.run, threads=asked.threads, sinks=()))))
+    run_cells(cells(), "benchmarks.learning", __doc__)
 
 
 if __name__ == "__main__":
