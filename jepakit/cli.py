@@ -167,32 +167,41 @@ def probe(
 
 def embed(
     source: Positional[str],
-    pictures: Positional[str],
+    samples: Positional[str],
     out: Path,
+    windows: bool = False,
+    stride: float | None = None,
+    frame_rate: float | None = None,
     layers: tuple[int, ...] | None = None,
-    batch: int = 256,
+    batch: int | None = None,
     device: str = "cpu",
     trusted: bool = False,
 ) -> None:
-    """Features of pictures as a table with one row per file.
+    """Features of pictures or videos as a table: one row per file, or per window of a long video.
 
     jepakit embed runs/x my/photos --out features.parquet
+    jepakit embed runs/y movie.mp4 --out features.parquet --stride 1
+    jepakit embed runs/y my/videos --out features.parquet --windows
 
     Args:
         source: a run, or anything that `jepakit.load` takes
-        pictures: a folder, file or packaged:NAME, as for --data.root
+        samples: a folder, file or packaged:NAME, as for --data.root
         out: the table to write: .parquet, or .csv with one column per feature
+        windows: a row for each window of each video, with its start and end in seconds; so it is for a single video
+        stride: seconds from window to window; end to end if not given
+        frame_rate: frames a second of folders of frames and arrays, which have no clock, or of files with a wrong one
         layers: levels to put side by side, such as -4 -3 -2 -1; the last one if not given
-        batch: pictures that go through the backbone at once
+        batch: what goes through the backbone at once; 256 pictures or 8 clips if not given
         device: cpu, cuda or cuda:1
         trusted: let the config name classes outside of jepakit, which are imported
     """
     from jepakit.app import embed as table
 
-    features = table.embed(source, pictures, out, layers, batch, device, trusted)
+    wanted = table.Wanted(samples, layers, batch, windows, stride, frame_rate)
+    features, notes = table.embed(source, wanted, out, device, trusted)
     print(f"{len(features)} rows of {features.x.shape[1]} features: {out}")
-    for name in features.unreadable:
-        print(f"not readable, left out: {name}", file=sys.stderr)
+    for note in notes:
+        print(note, file=sys.stderr)
 
 
 def export(

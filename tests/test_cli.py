@@ -205,6 +205,11 @@ def test_embed_writes_one_row_per_file(trained, photos, tmp_path, capsys):
     assert "broken.png" in capsys.readouterr().err
 
 
+def test_pictures_have_no_windows(trained, photos, tmp_path, capsys):
+    assert cli.run(["embed", str(trained), str(photos), "--out", str(tmp_path / "f.csv"), "--windows"]) == 1
+    assert "takes pictures, which have no windows" in capsys.readouterr().err
+
+
 def test_probe_stands_beside_random_init_and_raw_pixels(trained, capsys):
     assert cli.run(["probe", str(trained), "--probes", "knn", "logistic"]) == 0
     rows = json.loads((trained / "probes.json").read_text())

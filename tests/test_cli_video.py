@@ -1,13 +1,19 @@
 """Own videos to a model, features and a classifier, by the four commands of the guide."""
 
 import json
+from collections import Counter
+from contextlib import closing
 
 import numpy as np
+import pyarrow.csv
 import pyarrow.parquet
 import pytest
-from films import write_film
+import torch
+from films import picture, write_film
+from PIL import Image
 
 from jepakit import cli, load
+from jepakit.data.video_decode import VideoFile
 
 RECIPE = """
 from jepakit.data.clip_transform import VIDEO_CROP, ClipTransform
@@ -64,6 +70,66 @@ def test_embed_writes_one_row_per_video(trained, videos, tmp_path, capsys):
     first = table.slice(0, 1).to_pydict()
     alone = backbone(backbone.transform(videos / first["name"][0])).pooled()[0]
     np.testing.assert_allclose(first["feature"][0], alone.numpy(), atol=1e-4)
+
+
+def test_embed_writes_one_row_per_window_of_a_movie(trained, tmp_path, capsys):
+    movie = write_film(tmp_path / "a long movie.mp4", count=23)
+    words = ["embed", str(trained), str(movie), "--out", str(tmp_path / "f.parquet"), "--batch", "2"]
+    assert cli.run(words) == 0
+    assert "6 rows of 48 features" in capsys.readouterr().out
+    table = pyarrow.parquet.read_table(tmp_path / "f.parquet")
+    assert table.column_names == ["name", "start", "end", "feature"]
+    rows = table.to_pylist()
+    assert {row["name"] for row in rows} == {"a long movie.mp4"}
+    assert [row["start"] for row in rows] == pytest.approx([0.0, 0.16, 0.32, 0.48, 0.64, 0.76])
+    assert [row["end"] - row["start"] for row in rows] == pytest.approx([0.16] * 6)
+    backbone = load(str(trained))
+    with closing(VideoFile(movie, movie.name)) as film:
+        frames = torch.stack(list(film.frames(range(4, 8))))
+    alone = backbone(backbone.transform(frames)[None]).pooled()[0]
+    np.testing.assert_allclose(rows[1]["feature"], alone.numpy(), atol=1e-5)
+
+
+def test_windows_of_a_folder_keep_name_and_class(trained, videos, tmp_path, capsys):
+    write_film(videos / "test" / "right" / "short.mp4", count=3)
+    out = tmp_path / "f.csv"
+    assert cli.run(["embed", str(trained), str(videos), "--out", str(out), "--windows", "--stride", "0.08"]) == 0
+    table = pyarrow.csv.read_csv(out)
+    assert table.column_names[:5] == ["name", "label", "class", "start", "end"]
+    counts = Counter(table["name"].to_pylist())
+    assert counts.pop("test/right/short.mp4") == 1
+    assert set(counts.values()) == {3}
+    assert len(counts) == 18
+    by_class = zip(table["class"].to_pylist(), table["name"].to_pylist(), strict=True)
+    assert all(f"/{label}/" in name for label, name in by_class)
+    told = capsys.readouterr().err
+    assert "not readable, left out: train/left/torn.mp4: it cannot be opened" in told
+    assert "shorter than a window, so its only one is filled up: test/right/short.mp4" in told
+    (videos / "test" / "right" / "short.mp4").unlink()
+
+
+def test_folders_of_frames_have_windows_once_they_have_a_clock(trained, tmp_path, capsys):
+    for number in range(9):
+        (tmp_path / "frames" / "walk").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture(number)).save(tmp_path / "frames" / "walk" / f"{number}.png")
+    words = ["embed", str(trained), str(tmp_path / "frames"), "--out", str(tmp_path / "f.parquet"), "--windows"]
+    assert cli.run(words) == 1
+    assert "none of the 1 videos can be read: walk: it has no clock" in capsys.readouterr().err
+    assert cli.run([*words, "--frame-rate", "2"]) == 0
+    assert pyarrow.parquet.read_table(tmp_path / "f.parquet")["end"].to_pylist() == [2.0, 4.0, 4.5]
+
+
+def test_odd_wishes_for_windows_give_one_sentence(trained, videos, tmp_path, capsys):
+    words = ["embed", str(trained), str(videos), "--out", str(tmp_path / "f.parquet")]
+    for odd, sentence in (
+        (["--stride", "1"], "stride is the seconds from window to window"),
+        (["--windows", "--stride", "0"], "stride is above 0, got 0.0"),
+        (["--batch", "0"], "batch is above 0, got 0"),
+    ):
+        assert cli.run([*words, *odd]) == 1
+        error = capsys.readouterr().err
+        assert sentence in error
+        assert error.count("\n") == 1
 
 
 def test_probe_stands_beside_random_init_and_raw_pixels(trained, capsys):

@@ -1,51 +1,102 @@
-"""Pictures or videos -> a table of features, one row per file."""
+"""Pictures or videos -> a table of features, one row per file, or per window of a long video."""
 
 import os
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
+import torch
 
 from jepakit import pretrained
 from jepakit.app.device import open_device
 from jepakit.app.samples import open_samples
+from jepakit.app.windows import Timeline, WindowReader
+from jepakit.data.video_files import is_video
+from jepakit.data.videos import Videos
+from jepakit.parts.nn.backbone import Backbone
 from jepakit.probes.features import Features, extract
 
 FORMATS = (".parquet", ".csv")
+PICTURES_AT_ONCE, CLIPS_AT_ONCE = 256, 8
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to read: `root` and how. Windows are cut from a single video file, and from others if asked to."""
+
+    root: str
+    layers: tuple[int, ...] | None = None
+    batch: int | None = None
+    windows: bool = False
+    stride: float | None = None
+    frame_rate: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, number in (("batch", self.batch), ("stride", self.stride), ("frame_rate", self.frame_rate)):
+            if number is not None and number <= 0:
+                raise ValueError(f"{name} is above 0, got {number}")
+        if self.stride is not None and not self.is_cut:
+            raise ValueError("stride is the seconds from window to window, and here is one row per file; give windows")
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether there is a row for each window, and not one for each file."""
+        return self.windows or (is_video(self.root) and os.path.isfile(self.root))
 
 
 def embed(
-    source: str,
-    root: str,
-    out: Path,
-    layers: tuple[int, ...] | None = None,
-    batch: int = 256,
-    device: str = "cpu",
-    trusted: bool = False,
-) -> Features:
-    """Writes the pooled features of every picture or video at `root`, as `source` was trained to take them.
+    source: str, wanted: Wanted, out: Path, device: str = "cpu", trusted: bool = False
+) -> tuple[Features, tuple[str, ...]]:
+    """Writes the pooled features of every picture, video or window, as `source` was trained to take them.
 
-    One row per file that can be read: its name, its label where there is one, and the feature. Raises ValueError for a
-    format that is not known or a backbone that has no transform.
+    One row per file that can be read, or per window: its name, its label where there is one, the seconds of a window,
+    and the feature. Returns them with sentences that the user should read. Raises ValueError for a format that is not
+    known or a backbone that has no transform.
     """
     if out.suffix not in FORMATS:
         raise ValueError(f"cannot write {out.name}: give a name that ends in {' or '.join(FORMATS)}")
     place = open_device(device)
     backbone = pretrained.load(source, trusted=trusted).to(place)
-    dataset = open_samples(root, backbone.transform, source).everything()
-    features = extract(backbone, dataset, layers, batch, device=place)
+    samples = open_samples(wanted.root, backbone.transform, source)
+    if isinstance(samples, Videos):
+        samples = replace(samples, frame_rate=wanted.frame_rate)
+    elif wanted.windows or wanted.stride is not None or wanted.frame_rate is not None:
+        raise ValueError(f"{source} takes pictures, which have no windows, stride or frame_rate; leave these out")
+    if isinstance(samples, Videos) and wanted.is_cut:
+        return _embed_windows(backbone, samples, wanted, out, place)
+    dataset = samples.everything()
+    batch = wanted.batch or (CLIPS_AT_ONCE if isinstance(samples, Videos) else PICTURES_AT_ONCE)
+    features = extract(backbone, dataset, wanted.layers, batch, device=place)
     write(features, out, dataset.classes)
-    return features
+    return features, tuple(f"not readable, left out: {name}" for name in features.unreadable)
 
 
-def write(features: Features, out: Path, classes: tuple[str, ...] | None) -> None:
-    """The table: columns name, label, class (where there are labels) and feature (a list of float32)."""
+def _embed_windows(
+    backbone: Backbone, samples: Videos, wanted: Wanted, out: Path, place: torch.device
+) -> tuple[Features, tuple[str, ...]]:
+    dataset, batch = samples.everything(), wanted.batch or CLIPS_AT_ONCE
+    reader = WindowReader(backbone, samples.transform, place, wanted.layers, batch, wanted.stride)
+    timeline = reader.read(dataset)
+    write(timeline.features, out, dataset.classes, timeline)
+    left_out = (f"not readable, left out: {reason}" for reason in timeline.left_out)
+    padded = (f"shorter than a window, so its only one is filled up: {name}" for name in timeline.padded)
+    return timeline.features, (*left_out, *padded)
+
+
+def write(features: Features, out: Path, classes: tuple[str, ...] | None, timeline: Timeline | None = None) -> None:
+    """The table: columns name, label, class (where there are labels), start, end (of windows) and feature.
+
+    Seconds are float64, a feature is a list of float32. The table appears when it is complete.
+    """
     columns: dict[str, pa.Array] = {"name": pa.array(features.names)}
     if features.labels is not None:
         columns["label"] = pa.array(features.labels.numpy())
     if features.labels is not None and classes is not None:
         columns["class"] = pa.array([classes[label] for label in features.labels.tolist()])
+    if timeline is not None:
+        columns |= {"start": pa.array(timeline.starts.numpy()), "end": pa.array(timeline.ends.numpy())}
     rows = features.x.numpy()
     out.parent.mkdir(parents=True, exist_ok=True)
     beside = out.with_name(f".{out.name}.{os.getpid()}")

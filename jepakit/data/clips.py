@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from jepakit.data.frames import Clock, Index
 
 Frame = UInt8[Tensor, "c h w"]
 Fit = Callable[[UInt8[Tensor, "c h w"]], UInt8[Tensor, "k s s"]]
+Found = TypeVar("Found")
 _DIGITS = re.compile(r"(\d+)")
 
 
@@ -48,9 +49,17 @@ def read_clip(clip: Clip, choose: Callable[[Clock], Index], fit: Fit) -> UInt8[T
 
     Raises BrokenSample.
     """
+    return read_again(clip, lambda: _collect(clip, _chosen(clip, choose), fit))
+
+
+def read_again(clip: Clip, read: Callable[[], Found]) -> Found:
+    """What `read` finds in the clip, once more where the file turned out to hold other frames than it says.
+
+    Raises BrokenSample.
+    """
     for _ in range(2):  # what was counted by decoding everything is not counted again
         with suppress(Recounted):
-            return _collect(clip, _chosen(clip, choose), fit)
+            return read()
     raise BrokenSample(f"{clip.name}: its frames cannot be counted: each pass over it finds another number")
 
 
@@ -62,16 +71,22 @@ def _chosen(clip: Clip, choose: Callable[[Clock], Index]) -> list[int]:
 
 
 def _collect(clip: Clip, index: list[int], fit: Fit) -> UInt8[Tensor, "t k s s"]:
-    wanted = sorted(set(index))
-    fitted: dict[int, Tensor] = {}
+    fitted = dict(fit_frames(clip, sorted(set(index)), fit))
+    return torch.stack([fitted[number] for number in index])
+
+
+def fit_frames(clip: Clip, wanted: Sequence[int], fit: Fit) -> Iterator[tuple[int, UInt8[Tensor, "k s s"]]]:
+    """The frames with these numbers, which increase, each made fit as it comes.
+
+    Raises BrokenSample, also where frames change their size, or Recounted.
+    """
     size: torch.Size | None = None
     for number, frame in zip(wanted, clip.frames(wanted), strict=True):
         if size is not None and frame.shape[1:] != size:
             was, now = ("x".join(str(side) for side in sides) for sides in (size, frame.shape[1:]))
             raise BrokenSample(f"{clip.name}: its frames change their size from {was} to {now}")
         size = frame.shape[1:]
-        fitted[number] = fit(frame)
-    return torch.stack([fitted[number] for number in index])
+        yield number, fit(frame)
 
 
 class ArrayClip:

@@ -8,7 +8,7 @@ in [0, 1) of the room that there is: 0.5 is the middle, a random number is what 
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -20,6 +20,8 @@ from jepakit.config import Config
 Policy = Literal["reference", "uniform"]
 Short = Literal["hold", "loop"]
 Index = Int[Tensor, "t"]
+Span = int | float
+"""A number of frames, or of seconds."""
 
 # Matroska and FLV keep whole milliseconds, so a frame may be noted down up to half of one too late.
 _CLOCK_ERROR = 6e-4
@@ -94,10 +96,15 @@ class Sampling(Config):
             return torch.zeros(self.frames, dtype=torch.int64)
         if self.policy == "uniform" and self.fps is not None:
             return uniform_in_time(clock, self.frames, self.fps, self.short, share, segment, segments)
-        step = self.step if self.fps is None else max(math.ceil(round(clock.rate, 2)) // self.fps, 1)
-        assert step is not None
         pick = reference if self.policy == "reference" else uniform
-        return pick(clock.count, self.frames, int(step), self.short, share, segment, segments)
+        return pick(clock.count, self.frames, self.step_of(clock), self.short, share, segment, segments)
+
+    def step_of(self, clock: Clock) -> int:
+        """How many frames of this video lie from one that is taken to the next. Raises ValueError as `choose` does."""
+        if self.fps is None:
+            assert self.step is not None, "one of the two is given"
+            return self.step
+        return int(max(math.ceil(round(clock.rate, 2)) // self.fps, 1))
 
 
 def reference(
@@ -152,24 +159,63 @@ def uniform_in_time(
         moments = segment * (length - window) / (segments - 1) + steps
     else:
         moments = steps % length if short == "loop" else steps
-    assert clock.starts is not None
-    shown = torch.searchsorted(clock.starts, first + moments + _CLOCK_ERROR, right=True) - 1
-    return shown.clamp(0, clock.count - 1)
+    return _shown(clock, moments)
 
 
-def slide(count: int, sampling: Sampling, stride: int) -> Int[Tensor, "w t"]:
-    """Windows over a long video, each `stride` frames after the last, so that every window starts where it says.
+class Slid(NamedTuple):
+    """The frames of each window; `is_short` where the video is shorter than one, which is then filled up."""
 
-    The last one ends with the video, however near it is to the one before. Steps are counted in frames.
+    frames: Int[Tensor, "w t"]
+    is_short: bool = False
+
+
+def slide(clock: Clock, sampling: Sampling, stride: float | None = None) -> Slid:
+    """Windows over a long video, each `stride` seconds after the last, or end to end if not given.
+
+    Each holds the frames that `sampling` takes of a video that is as long as the window. They begin at the first frame,
+    and where frames would be left behind the last of them, one more ends with the video. Raises ValueError where
+    seconds are asked for and the video has no clock.
     """
-    if sampling.step is None or stride < 1:
-        raise ValueError(f"windows slide by frames: give sampling.step and a stride of at least 1, got {stride}")
-    window = (sampling.frames - 1) * sampling.step + 1
-    if count <= window:
-        return uniform(count, sampling.frames, sampling.step, sampling.short)[None]
-    last = count - window
-    firsts = torch.tensor([*range(0, last, stride), last])
-    return firsts[:, None] + torch.arange(sampling.frames) * sampling.step
+    if stride is not None and stride <= 0:
+        raise ValueError(f"stride is the seconds from window to window and above 0, got {stride}")
+    if clock.count == 1:
+        return Slid(torch.zeros(1, sampling.frames, dtype=torch.int64), is_short=sampling.frames > 1)
+    if sampling.policy == "uniform" and sampling.fps is not None:
+        return _slide_in_time(clock, sampling.frames, sampling.fps, sampling.short, stride)
+    step = sampling.step_of(clock)
+    window = sampling.frames * step
+    inside = torch.arange(sampling.frames) * step
+    if sampling.policy == "reference":
+        inside = _spread(0, window, sampling.frames, window - 1)
+    last = clock.count - 1 - int(inside[-1])
+    if last < 0:
+        return Slid(sampling.choose(clock, 0.0)[None], is_short=True)
+    stride_frames = window if stride is None else max(round(stride * clock.rate), 1)
+    return Slid(torch.tensor(_starts(last, clock.count, window, stride_frames)).long()[:, None] + inside)
+
+
+def _slide_in_time(clock: Clock, frames: int, fps: float, short: Short, stride: float | None) -> Slid:
+    """Windows whose frames are on the screen every 1/fps seconds."""
+    first, end = clock.span
+    window, length = frames / fps, end - first
+    last = length - (frames - 1) / fps
+    if last <= 0:
+        return Slid(uniform_in_time(clock, frames, fps, short, 0.0)[None], is_short=True)
+    starts = torch.tensor(_starts(last, length, window, stride or window), dtype=torch.float64)
+    return Slid(_shown(clock, starts[:, None] + torch.arange(frames, dtype=torch.float64) / fps))
+
+
+def _starts(last: Span, length: Span, window: Span, stride: Span) -> list[Span]:
+    """Where windows begin, from 0 to at most `last`, so that what lies behind the last of them is in one as well."""
+    starts = [number * stride for number in range(int((last + _CLOCK_ERROR) // stride) + 1)]
+    return starts if starts[-1] + window > length - _CLOCK_ERROR else [*starts, last]
+
+
+def _shown(clock: Clock, moments: Float[Tensor, "*n"]) -> Int[Tensor, "*n"]:
+    """Which frames are on the screen so many seconds after the first one came."""
+    assert clock.starts is not None
+    shown = torch.searchsorted(clock.starts, clock.span[0] + moments + _CLOCK_ERROR, right=True) - 1
+    return shown.clamp(0, clock.count - 1)
 
 
 def _spread(first: int, last: int, frames: int, most: int) -> Index:

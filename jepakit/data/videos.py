@@ -11,6 +11,7 @@ from torch import Tensor
 
 from jepakit.config import Config
 from jepakit.data.clip_transform import ClipTransform
+from jepakit.data.clips import Clip
 from jepakit.data.cuts import Cut, ManyViews, MiddleClip, RandomClip
 from jepakit.data.order import generator_for, shuffle
 from jepakit.data.sources import Listing, Part, labeled_rows, rows_to_pretrain, settle_parts
@@ -98,9 +99,13 @@ class VideoDataset:
 
         Raises BrokenSample.
         """
-        with closing(self._source.open(int(self._rows[index]))) as clip:
+        with closing(self.open(index)) as clip:
             sample = {"x": self._cut(clip, generator_for(seed, epoch, index))}
         return sample if self.labels is None else {**sample, "label": self.labels[index]}
+
+    def open(self, index: int) -> Clip:
+        """The whole video, to be closed by who asked for it. Raises BrokenSample."""
+        return self._source.open(int(self._rows[index]))
 
     def name(self, index: int) -> str:
         """The path below the root or as it is listed, the shard and member, or the row."""

@@ -119,13 +119,51 @@ def test_random_places_reach_both_ends_of_a_video():
     assert firsts == set(range(6))
 
 
-def test_windows_slide_to_the_end():
-    windows = slide(20, Sampling(frames=4, step=2), stride=5)
-    assert windows.tolist() == [[0, 2, 4, 6], [5, 7, 9, 11], [10, 12, 14, 16], [13, 15, 17, 19]]
-    assert slide(7, Sampling(frames=4, step=2), stride=5).tolist() == [[0, 2, 4, 6]]
-    assert slide(3, Sampling(frames=4, step=2), stride=5).tolist() == [[0, 2, 2, 2]]
-    with pytest.raises(ValueError, match="stride of at least 1"):
-        slide(20, Sampling(frames=4, step=2), stride=0)
+UNIFORM = Sampling(frames=4, step=2, policy="uniform")
+
+
+def test_windows_follow_end_to_end_and_the_last_one_ends_with_the_video():
+    assert slide(Clock(16), UNIFORM).frames.tolist() == [[0, 2, 4, 6], [8, 10, 12, 14]]
+    assert slide(Clock(15), UNIFORM).frames.tolist() == [[0, 2, 4, 6], [8, 10, 12, 14]]
+    assert slide(Clock(17), UNIFORM).frames.tolist() == [[0, 2, 4, 6], [8, 10, 12, 14], [10, 12, 14, 16]]
+
+
+def test_windows_start_a_stride_of_seconds_apart():
+    assert slide(regular_clock(13, 10.0), UNIFORM, stride=0.3).frames[:, 0].tolist() == [0, 3, 6]
+    assert slide(regular_clock(40, 10.0), UNIFORM, stride=1.5).frames[:, 0].tolist() == [0, 15, 30, 33]
+    with pytest.raises(ValueError, match="it has no clock"):
+        slide(Clock(40), UNIFORM, stride=1.5)
+    with pytest.raises(ValueError, match="stride is the seconds"):
+        slide(regular_clock(40, 10.0), UNIFORM, stride=0.0)
+
+
+@pytest.mark.parametrize("policy", ["reference", "uniform"])
+@pytest.mark.parametrize("by", [{"step": 3}, {"step": None, "fps": 7.0}])
+def test_a_window_holds_the_frames_of_a_video_that_is_as_long(policy, by):
+    sampling = Sampling(frames=8, policy=policy, **by)
+    plan = slide(regular_clock(200, 20.0), sampling)
+    window = 24 if "fps" not in by or policy == "uniform" else 16
+    alone = sampling.choose(regular_clock(window, 20.0), 0.0)
+    assert plan.frames[0].tolist() == alone.tolist()
+    assert not plan.is_short
+    assert plan.frames.max() > 199 - 3
+
+
+def test_windows_in_time_go_by_an_irregular_clock():
+    times = [0.0, 0.1, 0.2, 1.0, 1.1, 2.0, 2.5, 3.0, 3.9]
+    clock = Clock(len(times), torch.tensor(times, dtype=torch.float64))
+    plan = slide(clock, Sampling(frames=2, step=None, fps=2.0, policy="uniform"))
+    assert plan.frames.tolist() == [[0, 2], [3, 4], [5, 6], [7, 7], [7, 8]]
+
+
+@pytest.mark.parametrize("by", [{"step": 2}, {"step": None, "fps": 5.0}])
+@pytest.mark.parametrize("policy", ["reference", "uniform"])
+def test_a_video_shorter_than_a_window_gives_one_that_is_filled_up(policy, by):
+    sampling = Sampling(frames=4, policy=policy, **by)
+    plan = slide(regular_clock(3, 10.0), sampling)
+    assert plan.is_short
+    assert plan.frames.tolist() == [sampling.choose(regular_clock(3, 10.0)).tolist()]
+    assert slide(Clock(1), sampling).frames.tolist() == [[0, 0, 0, 0]]
 
 
 @pytest.mark.parametrize(
