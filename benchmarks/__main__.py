@@ -24,7 +24,9 @@ NAMES = (
     "decode",
     "tiny_step",
     "ijepa_step",
+    "vjepa2_step",
     "memory",
+    "clip_memory",
     "watching",
     "products",
 )

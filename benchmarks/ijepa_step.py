@@ -2,15 +2,11 @@
 
     python -m benchmarks.ijepa_step
 
-One thread, 224 pixels, batch 8. Work is counted by hand (`MaskedJEPA.flops`: linear layers and attention, forward once
-and backward twice, nothing recomputed, without the input gradient of the first layer, which nobody computes). The peak
-is that of a product of two 2048 x 2048 matrices in float32, measured in the same rounds, by `torch.mm` and by oneDNN:
-the claim is made against `torch.mm`, and the share of the faster of the two stands beside it. The goal is 0.75.
+One thread, 224 pixels, batch 8; `benchmarks.peak` says how work and peak are counted. The claim is made against
+`torch.mm`, and the share of oneDNN's rate stands beside it. The goal is 0.75.
 """
 
 import argparse
-import statistics
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -19,16 +15,12 @@ from rich.table import Table
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
+from benchmarks.peak import LIBRARIES, SIDE, mean_gflop, products, shares, with_gradients
 from benchmarks.record import control_holds, interleave, ratio, record
-from benchmarks.steps import LONG, StepOnce, jepakit_step, pictures
-from jepakit.contracts import Rows, step_at
+from benchmarks.steps import StepOnce, jepakit_step, noise
 from jepakit.family.ijepa import VIT_S16
-from jepakit.methods.masked import MaskedJEPA
-from jepakit.parts.nn.linear import linear
 
-BATCH, SIDE, GOAL = 8, 2048, 0.75
-PRODUCTS = 8
-"""Products in a round, so that a round of the peak lasts long enough to be timed."""
+BATCH, GOAL = 8, 0.75
 
 
 def main() -> None:
@@ -38,20 +30,18 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    method, x = VIT_S16.build(), pictures(VIT_S16, BATCH)
+    method, x = VIT_S16.build(), noise(VIT_S16, BATCH)
     gflop = mean_gflop(method, x, arguments.rounds)
-    left, right = torch.rand(SIDE, SIDE), torch.rand(SIDE, SIDE)
     with torch.no_grad():
         seconds = interleave(
             {
                 "step": with_gradients(jepakit_step(method), x),
                 "step again": with_gradients(jepakit_step(VIT_S16.build()), x),
-                "torch.mm": lambda: [left @ right for _ in range(PRODUCTS)],
-                "oneDNN": lambda: [linear(left, right) for _ in range(PRODUCTS)],
+                **products(),
             },
             arguments.rounds,
         )
-    rows = shares(seconds, gflop)
+    rows = {"control": ratio(seconds["step again"], seconds["step"]), **shares(seconds, "step", gflop)}
     spent = where_time_goes(jepakit_step(method), x)
     show(rows, spent, gflop)
     claim = {**rows["torch.mm"]["share"], "unit": "share of the sgemm rate"}
@@ -60,41 +50,6 @@ def main() -> None:
     beside = {**rows["oneDNN"]["share"], "unit": "share of oneDNN's sgemm rate"}
     claims = {"speed.ijepa_step.share_of_peak": claim, "speed.ijepa_step.share_of_onednn": beside} if valid else {}
     print(f"written to {record('ijepa_step', {'claims': claims, **payload})}")
-
-
-def mean_gflop(method: MaskedJEPA, x: Tensor, steps: int) -> float:
-    """Work of a step, in 10^9 operations: the mean over the masks of the first steps."""
-    with torch.no_grad():
-        answers = method.target(x, method.backbone)
-    unused = method.backbone.tokenizer.flops(1)
-    total = 0
-    for index in range(steps):
-        (split,) = method._ask(answers, step_at(index, LONG, Rows(0, len(x), len(x))).shared, Rows(0, len(x), len(x)))
-        total += len(x) * (method.flops(answers.values.shape[1], [split]) - unused * split.context.shape[1])
-    return total / steps / 1e9
-
-
-def with_gradients(step: StepOnce, x: Tensor) -> Callable[[], None]:
-    """The step with gradients on; the peak is measured without."""
-
-    def learn() -> None:
-        with torch.enable_grad():
-            step(x)
-
-    return learn
-
-
-def shares(seconds: dict[str, list[float]], gflop: float) -> dict[str, Any]:
-    """Rates of the step and of the two products, and the share of each that the step reaches."""
-    of_product = 2 * SIDE**3 * PRODUCTS / 1e9
-    rows: dict[str, Any] = {"control": ratio(seconds["step again"], seconds["step"])}
-    rows["step"] = {"gflops": gflop / statistics.median(seconds["step"])}
-    for name in ("torch.mm", "oneDNN"):
-        faster = ratio(seconds[name], seconds["step"])
-        scale = gflop / of_product
-        share = {key: faster[key] if key == "n" else scale * faster[key] for key in faster}
-        rows[name] = {"gflops": of_product / statistics.median(seconds[name]), "share": share}
-    return rows
 
 
 def where_time_goes(step: StepOnce, x: Tensor, kinds: int = 8) -> dict[str, float]:
@@ -113,7 +68,7 @@ def show(rows: dict[str, Any], spent: dict[str, float], gflop: float) -> None:
     for column in ("", "GFLOP/s", "share of it that the step reaches"):
         table.add_column(column)
     table.add_row("the step", f"{rows['step']['gflops']:.0f}", "")
-    for name in ("torch.mm", "oneDNN"):
+    for name in LIBRARIES:
         share = rows[name]["share"]
         found = f"{share['value']:.2f} ({share['low']:.2f} to {share['high']:.2f})"
         table.add_row(f"{SIDE} cubed by {name}", f"{rows[name]['gflops']:.0f}", found)

@@ -37,55 +37,61 @@ FAMILIES = {"short": (8, 0.15), "long": (2, 0.7)}
 WAYS: tuple[Rectangular, ...] = ("first", "random", "pad")
 DRAWS = {"plain": 4, "painted": 4, "jepakit": 60, "jepakit again": 60}
 Clip = tuple[int, int, int]
-PlainClip = Callable[[int, Clip, Generator], Tensor]
+PlainClip = Callable[[int, Clip, Generator, Clip], Tensor]
 
 
 def plain_masks(
-    count: int, blocks: int, scale: float, how: Rectangular, generator: Generator, clip: PlainClip
+    count: int,
+    blocks: int,
+    scale: float,
+    how: Rectangular,
+    generator: Generator,
+    clip: PlainClip,
+    extent: Clip = EXTENT,
 ) -> tuple[Tensor, Tensor]:
     """Context [b c] and targets [b k] of one family: one size of block for the batch, places for each clip."""
-    size = draw_size(scale, (0.75, 1.5), generator)
+    size = draw_size(scale, (0.75, 1.5), generator, extent)
     contexts, targets = [], []
     for _ in range(count):
-        context = clip(blocks, size, generator)
+        context = clip(blocks, size, generator, extent)
         while not context.any():
-            context = clip(blocks, size, generator)
+            context = clip(blocks, size, generator, extent)
         contexts.append(indices(context))
         targets.append(indices(1 - context))
     return stack(contexts, how, generator), stack(targets, how, generator)
 
 
-def multiplied(blocks: int, size: Clip, generator: Generator) -> Tensor:
+def multiplied(blocks: int, size: Clip, generator: Generator, extent: Clip) -> Tensor:
     """What the blocks of one clip leave to see, as ones among zeros: the product of what each of them leaves."""
-    context = torch.ones(EXTENT, dtype=torch.int32)
+    context = torch.ones(extent, dtype=torch.int32)
     for _ in range(blocks):
-        left = torch.ones(EXTENT, dtype=torch.int32)
-        left[draw_place(size, generator)] = 0
+        left = torch.ones(extent, dtype=torch.int32)
+        left[draw_place(size, generator, extent)] = 0
         context = context * left
     return context
 
 
-def painted(blocks: int, size: Clip, generator: Generator) -> Tensor:
+def painted(blocks: int, size: Clip, generator: Generator, extent: Clip) -> Tensor:
     """The same, with all blocks written into one array."""
-    context = torch.ones(EXTENT, dtype=torch.int32)
+    context = torch.ones(extent, dtype=torch.int32)
     for _ in range(blocks):
-        context[draw_place(size, generator)] = 0
+        context[draw_place(size, generator, extent)] = 0
     return context
 
 
-def draw_size(scale: float, aspect: tuple[float, float], generator: Generator) -> Clip:
+def draw_size(scale: float, aspect: tuple[float, float], generator: Generator, extent: Clip) -> Clip:
     """Steps, rows and columns of a block that spans the clip."""
-    area = int(EXTENT[1] * EXTENT[2] * scale)
+    area = int(extent[1] * extent[2] * scale)
     ratio_of_sides = aspect[0] + float(torch.rand(1, generator=generator)) * (aspect[1] - aspect[0])
     height, width = round(math.sqrt(area * ratio_of_sides)), round(math.sqrt(area / ratio_of_sides))
-    return EXTENT[0], min(height, EXTENT[1]), min(width, EXTENT[2])
+    return extent[0], min(height, extent[1]), min(width, extent[2])
 
 
-def draw_place(size: Clip, generator: Generator) -> tuple[slice, slice, slice]:
+def draw_place(size: Clip, generator: Generator, extent: Clip) -> tuple[slice, slice, slice]:
     """Where a block lies: steps, rows and columns."""
     starts = (
         int(torch.randint(0, limit - side + 1, (1,), generator=generator))
-        for side, limit in zip(size, EXTENT, strict=True)
+        for side, limit in zip(size, extent, strict=True)
     )
     time, rows, columns = (slice(start, start + side) for start, side in zip(starts, size, strict=True))
     return time, rows, columns

@@ -20,10 +20,11 @@ from pathlib import Path
 import torch
 from rich.console import Console
 from rich.table import Table
+from torch import Tensor
 
 from benchmarks.plain import PlainIJEPA
 from benchmarks.record import ROOT, control_holds, ratio, record
-from benchmarks.steps import StepOnce, jepakit_step, pictures, plain_step
+from benchmarks.steps import StepOnce, jepakit_step, noise, plain_step
 from jepakit.family.ijepa import VIT_S16
 
 BATCH, GOAL = 8, 0.18
@@ -37,12 +38,12 @@ def main() -> None:
     parser.add_argument("--side", choices=SIDES, help="measure one side in this process and print it")
     arguments = parser.parse_args()
     if arguments.side:
-        print(json.dumps(growth(arguments.side)))
+        print(json.dumps(growth(make(arguments.side), noise(VIT_S16, BATCH))))
         return
     found: dict[str, list[float]] = {side: [] for side in SIDES}
     for _ in range(arguments.rounds):
         for side in SIDES:
-            found[side].append(in_a_process(side))
+            found[side].append(in_a_process("benchmarks.memory", side))
     quotient, control = ratio(found["jepakit"], found["plain"]), ratio(found["jepakit again"], found["jepakit"])
     saving = {"value": 1 - quotient["value"], "low": 1 - quotient["high"], "high": 1 - quotient["low"]}
     claim = {**saving, "n": quotient["n"], "unit": "share of the growth"}
@@ -53,17 +54,18 @@ def main() -> None:
     print(f"written to {record('memory', {'claims': claims, **payload})}")
 
 
-def in_a_process(side: str) -> float:
-    """The growth that a fresh process measures."""
-    command = [sys.executable, "-m", "benchmarks.memory", "--side", side]
+def in_a_process(module: str, side: str) -> float:
+    """The growth that a fresh process measures: `python -m MODULE --side SIDE` prints it."""
+    command = [sys.executable, "-m", module, "--side", side]
     return float(json.loads(subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout))
 
 
-def growth(side: str) -> float:
-    """Megabytes by which the peak of resident memory during a step lies above resident memory before it."""
+def growth(step: StepOnce, x: Tensor) -> float:
+    """Megabytes by which the peak of resident memory during a step lies above resident memory before it.
+
+    A step of one sample runs first; with a single sample, it is the same step.
+    """
     torch.set_num_threads(1)
-    torch.manual_seed(0)
-    step, x = make(side), pictures(VIT_S16, BATCH)
     step(x[:1])
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
@@ -75,6 +77,7 @@ def growth(side: str) -> float:
 
 def make(side: str) -> StepOnce:
     """The step of one side."""
+    torch.manual_seed(0)
     method = VIT_S16.build()
     return plain_step(PlainIJEPA(VIT_S16, method)) if side == "plain" else jepakit_step(method)
 

@@ -103,7 +103,8 @@ class PlainIJEPA(nn.Module):
         super().__init__()
         self.encoder, self.predictor = PlainEncoder(sizes, sdpa), PlainPredictor(sizes, sdpa)
         (self.masker,), self.extent = method.maskers, sizes.extent
-        self.encoder.load_state_dict(encoder_weights(method.backbone.state_dict(), sizes), strict=False)
+        cell = (sizes.channels, sizes.patch, sizes.patch)
+        self.encoder.load_state_dict(encoder_weights(method.backbone.state_dict(), cell), strict=False)
         self.predictor.load_state_dict(predictor_weights(method.predictor.state_dict()), strict=False)
         self.average = copy.deepcopy(self.encoder).requires_grad_(False)
 
@@ -117,11 +118,16 @@ class PlainIJEPA(nn.Module):
         prediction = self.predictor(self.encoder(x, split.context), split.context, split.targets)
         return F.smooth_l1_loss(prediction, answers)
 
-    @torch.no_grad()
     def update_average(self, momentum: float) -> None:
-        """One parameter after the other."""
-        for average, current in zip(self.average.parameters(), self.encoder.parameters(), strict=True):
-            average.mul_(momentum).add_(current, alpha=1 - momentum)
+        """Lets the average follow."""
+        follow(self.average, self.encoder, momentum)
+
+
+@torch.no_grad()
+def follow(averages: nn.Module, currents: nn.Module, momentum: float) -> None:
+    """One parameter after the other."""
+    for average, current in zip(averages.parameters(), currents.parameters(), strict=True):
+        average.mul_(momentum).add_(current, alpha=1 - momentum)
 
 
 def pick(x: Tensor, index: Tensor) -> Tensor:
@@ -129,10 +135,10 @@ def pick(x: Tensor, index: Tensor) -> Tensor:
     return x.gather(1, index.unsqueeze(-1).expand(-1, -1, x.shape[-1]))
 
 
-def encoder_weights(weights: Mapping[str, Tensor], sizes: IJEPA) -> dict[str, Tensor]:
-    """Our backbone's weights, or their gradients, under the names above."""
+def encoder_weights(weights: Mapping[str, Tensor], cell: tuple[int, ...]) -> dict[str, Tensor]:
+    """Our backbone's weights, or their gradients, under the names above; `cell` is channels and sides of a patch."""
     found = plain_names(weights, {"tokenizer.projection.": "patches.", "encoder.": ""})
-    found["patches.weight"] = found["patches.weight"].unflatten(1, (sizes.channels, sizes.patch, sizes.patch))
+    found["patches.weight"] = found["patches.weight"].unflatten(1, cell)
     return found
 
 

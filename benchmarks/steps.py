@@ -7,8 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.plain import PlainIJEPA, encoder_weights, predictor_weights
+from benchmarks.plain_video import PlainVJEPA2
 from jepakit.contracts import Rows, step_at
 from jepakit.family.ijepa import IJEPA
+from jepakit.family.vjepa2 import VJEPA2
 from jepakit.methods.masked import MaskedJEPA
 from jepakit.train import optimize
 
@@ -19,9 +21,9 @@ LONG = 1_000_000
 StepOnce = Callable[[Tensor], None]
 
 
-def pictures(sizes: IJEPA, batch: int) -> Tensor:
+def noise(sizes: IJEPA | VJEPA2, batch: int) -> Tensor:
     """A batch of noise: time does not depend on what is seen."""
-    return torch.rand(batch, sizes.channels, *sizes.image, generator=torch.Generator().manual_seed(1))
+    return torch.rand(batch, *sizes.samples[0], generator=torch.Generator().manual_seed(1))
 
 
 def jepakit_step(method: MaskedJEPA) -> StepOnce:
@@ -40,7 +42,7 @@ def jepakit_step(method: MaskedJEPA) -> StepOnce:
     return step
 
 
-def plain_step(plain: PlainIJEPA) -> StepOnce:
+def plain_step(plain: PlainIJEPA | PlainVJEPA2) -> StepOnce:
     """The same with PyTorch's defaults."""
     learning = [parameter for parameter in plain.parameters() if parameter.requires_grad]
     optimizer, indices = torch.optim.AdamW(learning, lr=RATE, weight_decay=DECAY), itertools.count()
@@ -54,14 +56,21 @@ def plain_step(plain: PlainIJEPA) -> StepOnce:
     return step
 
 
-def largest_difference(method: MaskedJEPA, plain: PlainIJEPA, sizes: IJEPA, x: Tensor) -> float:
+def largest_difference(method: MaskedJEPA, plain: PlainIJEPA | PlainVJEPA2, x: Tensor) -> float:
     """Between loss and gradients of the two in one step, relative to the largest entry of each gradient."""
-    moment = lambda: step_at(0, LONG, Rows(0, len(x), len(x)))  # noqa: E731  (its generator is used up by a step)
-    ours, theirs = method({"x": x}, moment()).total, plain.loss(x, moment())
+    rows = Rows(0, len(x), len(x))
+    moment = lambda: step_at(0, LONG, rows)  # noqa: E731  (its generator is used up by a step)
+    ours = method({"x": x}, moment()).total
+    if isinstance(plain, PlainVJEPA2):  # it draws masks of its own, so it is told those of the other
+        splits = method._ask(method.target(x, method.backbone), moment().shared, rows)
+        theirs = plain.loss_of(x, [(split.context, split.targets[:, 0]) for split in splits])
+    else:
+        theirs = plain.loss(x, moment())
     ours.backward()
     theirs.backward()
+    cell = tuple(plain.encoder.patches.weight.shape[1:])
     found = {
-        **{f"encoder.{name}": grad for name, grad in encoder_weights(gradients(method.backbone), sizes).items()},
+        **{f"encoder.{name}": grad for name, grad in encoder_weights(gradients(method.backbone), cell).items()},
         **{f"predictor.{name}": grad for name, grad in predictor_weights(gradients(method.predictor)).items()},
     }
     apart = [abs(ours.item() - theirs.item()) / abs(theirs.item())]
