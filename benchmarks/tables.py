@@ -1,7 +1,7 @@
 """Tables of the README and of the page of results, written from results/summary.json: no figure is typed.
 
 `python -m benchmarks.tables` rewrites what stands between the marks and names the claims that were not measured yet.
-The table of trials is made from the raw files of the search, for a trial is no claim.
+The tables of trials and of kept tokens are made from raw files, for these are no claims.
 """
 
 import json
@@ -46,15 +46,27 @@ SPEED = (
     Row("speed.ijepa_step.share_of_peak", "training step of ViT-S/16, share of what the machine's GEMM reaches", 0.75),
     Row("speed.ijepa_step.share_of_onednn", "the same step, share of oneDNN's rate, the fastest GEMM here"),
     Row("speed.tiny_step.ratio", "training step of the demo, against the plain eager formulation", 1.3),
+    Row(
+        "speed.vjepa2_step.ratio",
+        "training step of V-JEPA 2, against a table in every block and masks by the clip",
+        1.1,
+    ),
+    Row("speed.vjepa2_step.share_of_peak", "the same step, share of what the machine's GEMM reaches"),
+    Row("speed.vjepa2_step.share_of_onednn", "the same step, share of oneDNN's rate"),
     Row("speed.masks_2d.ratio", "multi-block masks, against the plain algorithm", 50),
     Row("speed.masks_3d.ratio", "both families of masks of clips, against the plain algorithm", 10),
     Row("speed.encoder_vs_hf.ratio", "inference of ViT-B/16, against Hugging Face transformers", 1.05),
     Row("speed.video_encoder_vs_hf.ratio", "inference of V-JEPA 2 ViT-B/16, against Hugging Face transformers", 1.05),
     Row("speed.int8.ratio", "inference in int8, against float32", 1.5),
     Row("speed.loading.ratio", "JPEG to a random crop, against Pillow at equal pixels", 1.5),
+    Row("speed.decode.ratio", "16 frames of a video as RGB, against the fastest other decoder that is installed", 0.9),
     Row("speed.watching.share", "share of a step that watching for collapse takes", most=0.02),
     Row("memory.ijepa_step.saving", "memory of a training step, saved against eager attention", 0.18),
+    Row("memory.clip_of_64.kept", "memory of a step on a clip of 64 frames, ViT-S/16"),
+    Row("memory.clip_of_64.recomputed", "the same with checkpoint_activations"),
 )
+CUTS = {"first": "the first ones, as the released code does", "random": "random ones", "pad": "all, padded"}
+"""What is kept of masks that differ in length, by `rectangular`."""
 RELIABILITY = (
     Row("faults.sigkill.trials", "trainings killed at random moments and resumed", 20),
     Row("faults.sigkill.identical", "all of them ended with weights identical to the uninterrupted run", 1),
@@ -220,12 +232,31 @@ def ranked(members: Mapping[str, str], found: Claims, scores: Mapping[str, str])
     return grid(["trial", *scores.values()], lines)
 
 
+def kept(claims: Claims) -> str:
+    """What each way of cutting keeps of every time step: counts in a raw file, not among the claims."""
+    path = ROOT / "results" / "benchmarks" / "masks_3d.json"
+    return kept_by_step(json.loads(path.read_text())) if path.exists() else "Not measured yet."
+
+
+def kept_by_step(raw: Mapping[str, Any]) -> str:
+    """Tokens of the context of each time step, by family and way of cutting."""
+    counts = {name: found["context"] for name, found in raw["rows"]["kept"].items()}
+    lines = []
+    for name, steps in counts.items():
+        family, way = name.split(".")
+        lines.append([family, f"`{way}`: {CUTS[way]}", *(f"{count:.1f}" for count in steps)])
+    steps = max(map(len, counts.values()))
+    head = ["family", "tokens kept of each time step", *map(str, range(1, steps + 1))]
+    return f"{grid(head, lines)}\n\nCommand: `{raw['command']}`.{footnotes({'kept': raw}, ['kept'])}"
+
+
 TABLES: dict[str, Callable[[Claims], str]] = {
     "headline": headline,
     "learning": learning,
     "ablation": listed(ABLATION),
     "collapse": listed(COLLAPSE),
     "speed": listed(SPEED),
+    "kept": kept,
     "reliability": listed(RELIABILITY),
     "search": search,
     "others": others,
@@ -262,6 +293,8 @@ def figure(value: float, unit: str) -> str:
             return f"{value:.4g}"
         case "seconds":
             return f"{value:.0f} s"
+        case "MB":
+            return f"{value:.0f} MB"
     return f"{value:.3g} {unit}"
 
 
