@@ -141,6 +141,12 @@ class ActionDataset:
         return torch.randperm(len(self), generator=generator_for(seed, epoch))
 
     @property
+    def videos(self) -> Int[Tensor, "n"]:
+        """The number of the video of each row."""
+        numbers = {video: number for number, video in enumerate(dict.fromkeys(row.video for row in self.actions))}
+        return torch.tensor([numbers[row.video] for row in self.actions], dtype=torch.int64)
+
+    @property
     def tubelets_per_second(self) -> float:
         """How many steps of time a backbone counts in a second."""
         fps = self._config.transform.sampling.fps
@@ -152,7 +158,7 @@ class ActionDataset:
         """The names of the actions that training never shows."""
         return tuple(self.name(index) for index in torch.nonzero(self.targets[:, 2] < 0)[:, 0].tolist())
 
-    @cached_property
+    @property
     def previous(self) -> Int[Tensor, "n 3"]:
         """The targets of the last action that began before each one in its video, where there is one, else -1.
 

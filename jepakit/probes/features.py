@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from jepakit.contracts import BrokenSample, Dataset
+from jepakit.contracts import BrokenSample, Dataset, Predictor
 from jepakit.tokens import Tokens
 
 Pool = Literal["mean", "flat"]
@@ -162,7 +162,7 @@ def device_of(backbone: Encoder) -> torch.device:
 
 
 @contextmanager
-def evaluating(backbone: Encoder) -> Iterator[None]:
+def evaluating(backbone: Encoder | Predictor) -> Iterator[None]:
     """Evaluation mode for the moment, whatever the backbone was in before."""
     if not isinstance(backbone, nn.Module):
         yield
