@@ -13,12 +13,13 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from jepakit.config import Config
+from jepakit.config import Config, added
 from jepakit.data.clip_transform import ClipTransform
 from jepakit.data.frames import Sampling
 from jepakit.data.motions import MOTIONS, draw_stage, trace
 from jepakit.data.order import generator_for
 from jepakit.data.painting import Plan, Scene, paint, resampling, reveal
+from jepakit.data.scene_truth import truth_of
 from jepakit.data.sources import PARTS, Part
 from jepakit.data.sprites import Kind, Sprites, open_sprites
 from jepakit.data.transforms import ImageTransform, RandomResizedCrop
@@ -60,6 +61,8 @@ class Scenes(Config):
     label: Label = "motion"
     transform: ClipTransform = SCENE_CLIP
     augment: RandomResizedCrop | None = None
+    truth: bool = added(False)
+    """Samples also hold "mask", which numbers `scene_truth.KINDS`, and "depth", both [t h w]: for dense probes."""
 
     def __post_init__(self) -> None:
         if self.seed < 0:
@@ -72,6 +75,8 @@ class Scenes(Config):
             raise ValueError(f"travel is a range of lengths from 1 on, else things may never meet, got {self.travel}")
         if self.augment is not None and self.augment.flip:
             raise ValueError("a mirrored scene moves another way; set augment.flip to False")
+        if self.truth and self.transform.picture.crop_share != 1:
+            raise ValueError("the truth is that of whole frames; set transform.picture.crop_share to 1")
 
     def build(self) -> "SceneDataset":
         """What is pretrained on: the scenes of the train part, augmented."""
@@ -89,8 +94,8 @@ class Scenes(Config):
 class SceneDataset:
     """The scenes of one part: a `contracts.Dataset` that draws what is asked for."""
 
-    labels: Int[Tensor, "n"]
-    classes: tuple[str, ...]
+    labels: Int[Tensor, "n"] | None
+    classes: tuple[str, ...] | None
 
     def __init__(self, config: Scenes, part: Part, augment: RandomResizedCrop | None) -> None:
         self._config, self._augment = config, augment
@@ -98,7 +103,7 @@ class SceneDataset:
         self._length = {"train": config.train, "validation": config.validation, "test": config.test}[part]
         numbers = torch.arange(self._length)
         column = ("motion", "count", "distance").index(config.label)
-        self.labels = torch.stack(_labels_of(numbers, config.things))[column]
+        self.labels = self._answers = torch.stack(_labels_of(numbers, config.things))[column]
         self.classes = _classes_of(config)
 
     def __len__(self) -> int:
@@ -106,14 +111,22 @@ class SceneDataset:
 
     def get(self, index: int, epoch: int, seed: int) -> Mapping[str, Tensor]:
         """The sample: "x" [c t h w] float32 and "label". Scenes depend on `index` alone, their crops on all three."""
-        canvas = paint(self.plan(index), self._sprites.pictures)
+        plan, transform = self.plan(index), self._config.transform
+        canvas = paint(plan, self._sprites.pictures)
         frames = torch.from_numpy(canvas[..., :3]).permute(0, 3, 1, 2)
-        transform = self._config.transform
         fit = transform.picture.fit
         if self._augment is not None:
             fit = transform.crop(self._augment, generator_for(seed, epoch, index))
         x = transform.normalize(torch.stack([fit(frame) for frame in frames]))
-        return {"x": x, "label": self.labels[index]}
+        sample = {"x": x, "label": self._answers[index]}
+        return {**sample, **self._truth(reveal(plan, canvas), index, epoch, seed)} if self._config.truth else sample
+
+    def _truth(self, scene: Scene, index: int, epoch: int, seed: int) -> Mapping[str, Tensor]:
+        """The truth of the same part of the frames that the sample shows: the generator is the same once more."""
+        size, box = self._config.transform.picture.size, None
+        if self._augment is not None:
+            box = self._augment.draw(size, size, generator_for(seed, epoch, index))
+        return truth_of(scene, box, size)
 
     def scene(self, index: int) -> Scene:
         """The scene as it is before augmentation, with everything that is known of it."""
