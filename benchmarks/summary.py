@@ -45,8 +45,8 @@ def learning_claims(folder: Path) -> dict[str, dict[str, Any]]:
     for path in sorted(folder.glob("*.json")):
         raw = json.loads(path.read_text())
         for name, value in raw["claims"].items():
-            flops = raw["flops"]
-            rows[name].append({**raw, "value": value, "flops": flops[name] if isinstance(flops, dict) else flops})
+            own = {key: raw[key][name] if isinstance(raw[key], dict) else raw[key] for key in ("flops", "unit")}
+            rows[name].append({**raw, "value": value, **own})
     return {name: over_seeds(found) for name, found in rows.items()}
 
 
