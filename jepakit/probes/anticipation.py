@@ -121,31 +121,31 @@ class Anticipation(Config):
         """
         started, grid = perf_counter(), list(itertools.product(self.rates, self.decays))
         with seeded(seed):
-            heads = self._fit(train, grid, seed)
-        scores, told = self._told(heads, validation).by_head(ACTION), self._told(heads, test)
-        best = int(scores.argmax())
-        chosen = {
-            "rate": grid[best][0],
-            "decay": grid[best][1],
-            "validation": scores[best].item(),
-            "best_of_grid_on_test": told.by_head(ACTION).max().item(),
-        }
+            heads, lost = self._fit(train, grid, seed)
+        held, told = self._told(heads, validation), self._told(heads, test)
+        best, chosen = _choose(grid, held, told)
         others = {name: self._told(heads[best : best + 1], clips).recall(ACTION).value for name, clips in also.items()}
-        splits = {"train": train.dataset, "validation": validation.dataset, "test": test.dataset}
-        seconds = perf_counter() - started
-        result = conclude(self.name, subject, told.head(best), splits, seed, seconds, chosen, self.to_json())
+        parts = {"train": train, "validation": validation, "test": test}
+        sizes = {name: len(clips.dataset) for name, clips in parts.items()}
+        unreadable = {"train": lost, "validation": held.unreadable, "test": told.unreadable}
+        seconds, settings = perf_counter() - started, self.to_json()
+        one = told.head(best)
+        result = conclude(self.name, subject, one, sizes, unreadable, seed, seconds, chosen, settings)
         return replace(result, others={**result.others, **others})
 
-    def _fit(self, train: Clips, grid: Sequence[tuple[float, float]], seed: int) -> nn.ModuleList:
-        read = self._stream(train, seed)
+    def _fit(
+        self, train: Clips, grid: Sequence[tuple[float, float]], seed: int
+    ) -> tuple[nn.ModuleList, tuple[str, ...]]:
+        """The heads, and the names of the training clips that could not be read."""
+        lost: set[str] = set()
+        read = self._stream(train, seed, lost)
         first = next(read)
         shape = (first.values.shape[2], self.heads, self.blocks, train.dataset.sizes)
         heads = nn.ModuleList(AnticipationClassifier(*shape) for _ in grid).to(first.values.device)
         optimizer = torch.optim.AdamW(
             [group for head, choice in zip(heads, grid, strict=True) for group in decay_groups(head, *choice)]
         )
-        batches = itertools.chain([first], read)
-        for seen, _ in zip(batches, descend(optimizer, self.steps, warmup=0.0), strict=False):
+        for _, seen in zip(descend(optimizer, self.steps, warmup=0.0), itertools.chain([first], read), strict=False):
             targets = train.dataset.targets[list(seen.index)].to(seen.values.device)
             # The heads share no parameter, so that the gradient of the sum is the gradient of each.
             losses = [
@@ -156,17 +156,16 @@ class Anticipation(Config):
             optimizer.zero_grad()
             torch.stack(losses).sum().backward()
             optimizer.step()
-        return heads.eval()
+        return heads.eval(), tuple(sorted(lost))
 
-    def _stream(self, clips: Clips, seed: int) -> Iterator[Seen]:
-        """Batches without end. Raises ValueError if an epoch gives none."""
+    def _stream(self, clips: Clips, seed: int, lost: set[str]) -> Iterator[Seen]:
+        """Batches without end; the names of clips that cannot be read go to `lost`. Raises ValueError if all are."""
         for epoch in itertools.count():
-            empty = True
             for seen in clips.read(clips.dataset.order(epoch, seed).tolist(), self.batch, epoch, seed):
+                lost.update(seen.unreadable)
                 if seen.index:
-                    empty = False
                     yield seen
-            if empty:
+            if len(lost) == len(clips.dataset):
                 raise ValueError(f"none of the {len(clips.dataset)} training clips can be read")
 
     @torch.no_grad()
@@ -182,3 +181,12 @@ class Anticipation(Config):
                 ]
                 found.append((seen.index, torch.stack(told, dim=-1)))
         return gather_told(clips.dataset, found)
+
+
+def _choose(grid: Sequence[tuple[float, float]], held: Told, told: Told) -> tuple[int, dict[str, float]]:
+    """The number of the head that is best on what was held out, and what is to be known of it."""
+    scores = held.by_head(ACTION)
+    best = int(scores.argmax())
+    rate, decay = grid[best]
+    known = {"rate": rate, "decay": decay, "validation": scores[best].item()}
+    return best, {**known, "best_of_grid_on_test": told.by_head(ACTION).max().item()}

@@ -1,5 +1,6 @@
 """What a frozen JEPA knows of what comes next: its encoder's tokens of a clip, its predictor's of a later moment."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol, runtime_checkable
@@ -80,20 +81,16 @@ class Foresight:
     ) -> Float[Tensor, "b n d"]:
         """Tokens of the clips and, behind them, of the step of time that begins `ahead` steps after their end.
 
-        Raises ValueError where the two are not equally wide.
+        Raises ValueError where the two are not equally wide, or the encoder drops tokens.
         """
         seen = self.encoder(x) if self.levels is None else self.encoder(x, layers=self.levels)
         if reads == "encoder":
             return seen.values
-        assert seen.extent is not None, "a backbone of clips knows its grid"
-        times, per_step = seen.extent[0], seen.values.shape[1] // seen.extent[0]
-        coords = seen.coords[:, -per_step:].clone()
+        if seen.extent is None or math.prod(seen.extent) != seen.values.shape[1]:
+            raise ValueError("a predictor is asked for what follows a whole grid, and these tokens are no such grid")
+        coords = seen.coords[:, -math.prod(seen.extent[1:]) :].clone()
         coords[..., 0] += 1 + ahead.to(coords)[:, None]
         places = Places(coords.unsqueeze(1), beyond=int(ahead.max()) + 1)
-        if seen.values.shape[1] != times * per_step:
-            raise ValueError(
-                "a predictor is asked for the next step of a whole grid, and these tokens are no such grid"
-            )
         foreseen = self.predictor(seen, places, self.family).places.values
         if reads == "predictor":
             return foreseen
@@ -153,13 +150,13 @@ class Live:
 class Kept:
     """Tokens that are computed once and held in memory as half-precision numbers, in several draws for training.
 
-    `values` are [draws, readable samples, n, d]; `split` of the n tokens are the encoder's.
+    `values` are [draws, readable samples, n, d], and `place` says which of these a sample is, -1 for one that could not
+    be read; `split` of the n tokens are the encoder's.
     """
 
     dataset: Anticipated
     values: Tensor
     place: Int[Tensor, "m"]
-    unreadable: tuple[str, ...]
     split: int
     device: torch.device
 
@@ -167,21 +164,19 @@ class Kept:
     def of(cls, foresight: Foresight, dataset: Anticipated, draws: int = 1, batch: int = 32, seed: int = 0) -> "Kept":
         """Tokens of all samples. Raises ValueError if none can be read."""
         live, place, drawn = Live(foresight, dataset), torch.full((len(dataset),), -1), []
-        unreadable: tuple[str, ...] = ()
         for epoch in range(draws):
-            found = list(live.read(range(len(dataset)), batch, epoch, seed))
-            index = [number for seen in found for number in seen.index]
+            values, index = [], []
+            for seen in live.read(range(len(dataset)), batch, epoch, seed):
+                if seen.index:
+                    values.append(seen.values.half().cpu())
+                    index += seen.index
             if not index:
                 raise ValueError(f"none of the {len(dataset)} clips can be read; the first is {dataset.name(0)}")
-            place[index], unreadable = (
-                torch.arange(len(index)),
-                tuple(name for seen in found for name in seen.unreadable),
-            )
-            drawn.append(torch.cat([seen.values.half().cpu() for seen in found if seen.index]))
-        values, device = torch.stack(drawn), device_of(foresight.encoder)
-        x = dataset.get(int((place == 0).nonzero()[0]), 0, seed)["x"].unsqueeze(0).to(device)
-        split = foresight(x, torch.zeros(1, dtype=torch.int64, device=device), "encoder").shape[1]
-        return cls(dataset, values, place, unreadable, split, device)
+            place[index] = torch.arange(len(index))
+            drawn.append(torch.cat(values))
+        (first,) = Live(foresight, dataset, "encoder").read([int((place == 0).nonzero()[0])], 1, 0, seed)
+        device, split = first.values.device, first.values.shape[1]
+        return cls(dataset, torch.stack(drawn), place, split, device)
 
     def only(self, reads: Reads) -> "Kept":
         """The same clips, of which the tokens of the encoder or those of the predictor are read."""
@@ -190,8 +185,9 @@ class Kept:
 
     def read(self, order: Sequence[int], size: int, epoch: int = 0, seed: int = 0) -> Iterator[Seen]:
         """The samples numbered in `order`, `size` at a time, in the draws one after the other."""
-        readable = [number for number in order if self.place[number] >= 0]
         draw = self.values[epoch % len(self.values)]
-        for start in range(0, len(readable), size):
-            index = readable[start : start + size]
-            yield Seen(draw[self.place[index]].to(self.device).float(), tuple(index))
+        for start in range(0, len(order), size):
+            asked = order[start : start + size]
+            index = [number for number in asked if self.place[number] >= 0]
+            lost = tuple(self.dataset.name(number) for number in asked if self.place[number] < 0)
+            yield Seen(draw[self.place[index]].to(self.device).float(), tuple(index), lost)

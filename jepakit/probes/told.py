@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -65,12 +66,19 @@ class Told:
 
 
 def conclude(
-    probe: str, subject: str, told: Told, splits: Mapping[str, Anticipated], seed: int, seconds: float,
-    chosen: Mapping[str, Any], settings: Mapping[str, Any],
-) -> Result:  # fmt: skip
-    """The Result of one head, or of a baseline, on the test split."""
+    probe: str,
+    subject: str,
+    told: Told,
+    sizes: Mapping[str, int],
+    unreadable: Mapping[str, tuple[str, ...]],
+    seed: int,
+    seconds: float = 0.0,
+    chosen: Mapping[str, Any] = MappingProxyType({}),
+    settings: Mapping[str, Any] = MappingProxyType({}),
+) -> Result:
+    """The Result of one head, or of a baseline, on the test split; `sizes` count what could not be read, too."""
     headline = told.recall(ACTION)
-    sizes = {name: len(split) for name, split in splits.items()} | {"test": len(told.index)}
+    sizes = {name: size - len(unreadable[name]) for name, size in sizes.items()}
     return Result(
         probe=probe,
         subject=subject,
@@ -83,10 +91,10 @@ def conclude(
         splits=sizes,
         labels=sizes["train"],
         labels_to_choose=sizes["validation"] if chosen else 0,
-        chosen=chosen,
+        chosen=dict(chosen),
         chosen_on="training videos that were held out" if chosen else "",
-        unreadable={"test": told.unreadable},
-        settings=settings,
+        unreadable=dict(unreadable),
+        settings=dict(settings),
         seconds=seconds,
         metric=told.metric,
         others=told.figures(),
@@ -95,12 +103,12 @@ def conclude(
 
 def measure_baselines(train: Anticipated, validation: Anticipated, test: Anticipated) -> list[Result]:
     """What is frequent in training, and what was done last (by the table: more than a clip tells), repeated."""
-    splits, found = {"train": train, "validation": validation, "test": test}, []
+    sizes, found = {"train": len(train), "validation": len(validation), "test": len(test)}, []
     for name in BASELINES:
         scores = [_guess(name, train, test, question) for question in range(len(QUESTIONS))]
         told = [ranks(score, test.targets[:, question]) for question, score in enumerate(scores)]
         all_told = Told(test, torch.arange(len(test)), torch.stack(told, dim=1).unsqueeze(1))
-        found.append(conclude("anticipation", name, all_told, splits, 0, 0.0, {}, {}))
+        found.append(conclude("anticipation", name, all_told, sizes, dict.fromkeys(sizes, ()), 0))
     return found
 
 
