@@ -88,7 +88,7 @@ class RobotClips(Config):
         """What a user should know of the data."""
         failed = self._table.num_rows - len(self._done)
         return [
-            f"seeds from {TEST_FROM} on are the test part, the {TEST_FROM - VALIDATION_FROM} before it are validation",
+            f"seeds from {TEST_FROM} on are the test part, the {TEST_FROM - VALIDATION_FROM} before are validation",
             f"{failed} of {self._table.num_rows} takes are left out, for the task was not done in them",
         ]
 
@@ -107,23 +107,25 @@ class RobotClips(Config):
         return read_table(self._place)
 
     @cached_property
-    def _done(self) -> list[dict[str, object]]:
-        return self._table.select(["task", "seed", "success"]).filter(self._table["success"]).to_pylist()
+    def _done(self) -> list[tuple[str, int]]:
+        """Task and seed of the takes that there are clips of."""
+        done = self._table.filter(self._table["success"])
+        return list(zip(done["task"].to_pylist(), done["seed"].to_pylist(), strict=True))
 
     @cached_property
     def _parts(self) -> Int[Tensor, "n"]:
-        return torch.tensor([part_of_seed(int(str(take["seed"]))) for take in self._done])
+        return torch.tensor([part_of_seed(seed) for _, seed in self._done])
 
     @cached_property
     def _source(self) -> VideoArrays:
         """All clips of all cameras; -1 is the label of those whose task was not asked for."""
-        known = sorted({str(take["task"]) for take in self._done})
+        known = sorted({task for task, _ in self._done})
         classes = self.tasks or tuple(known)
         if missing := [task for task in classes if task not in known]:
             raise ValueError(f"{self._place} has no clips of {', '.join(missing)}; it has {', '.join(known)}")
         number = {task: label for label, task in enumerate(classes)}
-        labels = torch.tensor([number.get(str(take["task"]), -1) for take in self._done]).repeat(len(self.cameras))
-        names = [f"{take['task']} {take['seed']}, {camera}" for camera in self.cameras for take in self._done]
+        labels = torch.tensor([number.get(task, -1) for task, _ in self._done]).repeat(len(self.cameras))
+        names = [f"{task} {seed}, {camera}" for camera in self.cameras for task, seed in self._done]
         arrays = [_open_clips(self._place, camera, len(self._done)) for camera in self.cameras]
         return VideoArrays(arrays, Listing(names, labels, classes), None)
 
