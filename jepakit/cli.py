@@ -102,27 +102,25 @@ def train(words: Words) -> None:
     if "--resume" in words:
         out, trusted = _parse(_resume, words, "train", train)
         begun = read_run(out, trusted)
-        from jepakit.pretrained import initialize_from
+        from jepakit.pretrained import initializer
 
         # Asked for only if the run was killed before its first checkpoint.
-        initialize = None if begun.start_from is None else initialize_from(begun.start_from)
-        fit(begun, out, resume=True, initialize=initialize)
+        fit(begun, out, resume=True, initialize=initializer(begun.model, begun.start_from))
         return
     name, rest = _recipe_name(words, "train", train)
     from jepakit.recipes.find import find
 
     default = _Training(run=find(name)(), out=Path("runs") / name.rpartition(":")[2])
     asked = _parse(_Training, _long_names(rest), f"train {name}", find(name), default)
-    if asked.run.start_from is None:
-        fit(asked.run, asked.out)
-        return
-    from jepakit.pretrained import adopt_networks, adopt_transform, initialize_from
+    from jepakit.pretrained import adopt_larger, adopt_networks, adopt_transform, initializer
 
-    source = asked.run.start_from
-    adopted = replace(asked.run, model=adopt_networks(asked.run.model, source))
-    if not any(word.startswith("--data.transform") for word in rest):
-        adopted = replace(adopted, data=adopt_transform(adopted.data, source))
-    fit(adopted, asked.out, initialize=initialize_from(source))
+    started, source = asked.run, asked.run.start_from
+    if source is not None:
+        started = replace(started, model=adopt_networks(started.model, source))
+        if not any(word.startswith("--data.transform") for word in rest):
+            started = replace(started, data=adopt_transform(started.data, source))
+    started = replace(started, model=adopt_larger(started.model))
+    fit(started, asked.out, initialize=initializer(started.model, source))
 
 
 def _resume(resume: Path, trusted: bool = False) -> tuple[Path, bool]:
@@ -139,6 +137,8 @@ def probe(
     source: Positional[str],
     probes: tuple[ProbeName, ...] = STANDARD,
     data_root: Annotated[str | None, tyro.conf.arg(name="data.root")] = None,
+    segments: int = 1,
+    views: int = 1,
     seed: int = 0,
     out: Path | None = None,
     device: str = "cpu",
@@ -153,6 +153,8 @@ def probe(
         source: a run, or anything that `jepakit.load` takes
         probes: what to measure
         data_root: labelled pictures; those of the run if not given
+        segments: of videos: so many clips of each are read together
+        views: of videos: so many crops of each are tested, and their answers averaged
         seed: draws of labels, order of samples and the random init
         out: the results as JSON; RUN/probes.json if not given
         device: cpu, cuda or cuda:1
@@ -161,7 +163,7 @@ def probe(
     from jepakit.app.measure import measure
     from jepakit.probes.suite import table
 
-    results = measure(source, probes, data_root, seed, out, device, trusted)
+    results = measure(source, probes, data_root, seed, out, device, trusted, segments, views)
     print(table(results))
 
 

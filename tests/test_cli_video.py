@@ -139,6 +139,15 @@ def test_probe_stands_beside_random_init_and_raw_pixels(trained, capsys):
     assert {row["subject"] for row in rows} == {"V-JEPA", "random init", "raw pixels"}
 
 
+def test_probes_of_several_segments_and_views(trained, tmp_path, capsys):
+    words = ["probe", str(trained), "--probes", "knn", "--out", str(tmp_path / "views.json")]
+    assert cli.run([*words, "--segments", "2"]) == 0
+    (jepa, *_) = json.loads((tmp_path / "views.json").read_text())
+    assert jepa["splits"]["test"] == 6
+    assert cli.run([*words, "--views", "2"]) == 1
+    assert "set picture.resize to 'shorter_side'" in capsys.readouterr().err
+
+
 def test_report_draws_clips_as_strips(trained):
     assert cli.run(["report", str(trained)]) == 0
     page = (trained / "report.html").read_text()

@@ -10,6 +10,7 @@ from jepakit.app.report.wording import title_of
 from jepakit.app.samples import open_samples, samples_of
 from jepakit.contracts import Transform
 from jepakit.data.images import Images
+from jepakit.data.videos import SeveralViews, Videos
 from jepakit.parts.nn.backbone import Backbone
 from jepakit.probes import suite
 from jepakit.probes.attentive import Attentive
@@ -57,17 +58,21 @@ def measure(
     out: Path | None,
     device: str = "cpu",
     trusted: bool = False,
+    segments: int = 1,
+    views: int = 1,
 ) -> list[Result]:
     """Probes what is at `source` beside random init and raw pixels, and writes the results.
 
     Samples go through the transform that the backbone was trained with. Without `root` they are those of the run;
-    results go to `out`, or to probes.json in the folder of the run. Raises ValueError where either cannot be known.
+    results go to `out`, or to probes.json in the folder of the run. Raises ValueError where either cannot be known, and
+    for several `segments` or `views` of what is no video.
     """
     place = open_device(device)
     weights = pretrained.open_weights(source, trusted)
     run = read_run(Path(source), trusted) if (Path(source) / "run.json").exists() else None
     backbone = weights.backbone().to(place)
     data = _data_of(source, root, backbone.transform, run)
+    seen = data if (segments, views) == (1, 1) else _in_views(data, segments, views)
     if run is None and out is None:
         raise ValueError(f"{source} is no run, so say where the results go: --out probes.json")
     if run is not None and isinstance(run.data, Images):
@@ -80,9 +85,17 @@ def measure(
         return fresh.to(place)
 
     asked = [probe_called(name) for name in probes]
-    results = suite.measure(backbone, random_init, data, asked, seed, title_of(weights.model))
+    results = suite.measure(backbone, random_init, seen, asked, seed, title_of(weights.model))
     write(results, out or Path(source) / "probes.json")
     return results
+
+
+def _in_views(data: Labeled, segments: int, views: int) -> SeveralViews:
+    if not isinstance(data, Videos):
+        raise ValueError(
+            f"segments and views are cut out of videos, and {type(data).__name__} are none; leave both out"
+        )
+    return SeveralViews(data, segments, views)
 
 
 def _data_of(source: str, root: str | None, transform: Transform | None, run: Run | None) -> Labeled:

@@ -93,6 +93,8 @@ class ClipTransform(Config):
 
         Raises ValueError where frames are squashed, for then there is only one view.
         """
+        if count == 1:
+            return self.picture.fit
         if self.picture.resize != "shorter_side":
             raise ValueError("several views are cut along the longer side; set picture.resize to 'shorter_side'")
         size, shorter = self.picture.size, self.picture.shorter
@@ -102,7 +104,7 @@ class ClipTransform(Config):
             tall, wide = max(shorter * height // width, shorter), max(shorter * width // height, shorter)
             scaled = recolor(resize(frame, tall, wide, self.picture.interpolation), self.picture.channels)
             down, right = tall - size, wide - size
-            shares = [view / (count - 1) if count > 1 else 0.5 for view in range(count)]
+            shares = [view / (count - 1) for view in range(count)]
             corners = [
                 (int(down * (share if tall > wide else 0.5)), int(right * (share if wide >= tall else 0.5)))
                 for share in shares

@@ -13,7 +13,6 @@ from jepakit.data.transforms import RandomResizedCrop
 
 
 @runtime_checkable
-@runtime_checkable
 class Cut(Protocol):
     """From a video to input; what is random in it comes from the generator. Raises BrokenSample."""
 
@@ -41,6 +40,25 @@ class RandomClip:
         transform, share = self.transform, torch.rand((), generator=generator).item()
         fit = transform.picture.fit if self.augment is None else transform.crop(self.augment, generator)
         return transform.normalize(read_clip(clip, transform.choose(share), fit))
+
+
+@dataclass(frozen=True)
+class RandomSegments:
+    """A clip from anywhere in each of `segments` equal parts of the video, all in one random crop: [s 1 c t h w].
+
+    What heads that read several segments are trained on (V-JEPA, 2404.08471, appendix).
+    """
+
+    transform: ClipTransform
+    augment: RandomResizedCrop | None
+    segments: int
+
+    def __call__(self, clip: Clip, generator: Generator) -> Float[Tensor, "s 1 c t h w"]:
+        transform = self.transform
+        fit = transform.picture.fit if self.augment is None else transform.crop(self.augment, generator)
+        shares = torch.rand(self.segments, generator=generator).tolist()
+        chosen = [transform.choose(share, segment, self.segments) for segment, share in enumerate(shares)]
+        return torch.stack([transform.normalize(read_clip(clip, frames, fit)) for frames in chosen]).unsqueeze(1)
 
 
 @dataclass(frozen=True)

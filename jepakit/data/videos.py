@@ -12,7 +12,7 @@ from torch import Tensor
 from jepakit.config import Config
 from jepakit.data.clip_transform import ClipTransform
 from jepakit.data.clips import Clip
-from jepakit.data.cuts import Cut, ManyViews, MiddleClip, RandomClip
+from jepakit.data.cuts import Cut, ManyViews, MiddleClip, RandomClip, RandomSegments
 from jepakit.data.order import generator_for, shuffle
 from jepakit.data.sources import Listing, Part, labeled_rows, rows_to_pretrain, settle_parts
 from jepakit.data.transforms import RandomResizedCrop
@@ -51,9 +51,13 @@ class Videos(Config):
         """The labeled videos of one part, the middle of each, or `augmented` as in training; None if there are none."""
         return self._part(part, self._anywhere if augmented else MiddleClip(self.transform))
 
-    def views(self, part: Part, segments: int = 2, views: int = 3) -> "VideoDataset | None":
-        """The labeled videos of one part as `segments` clips of `views` crops each; None if there are none."""
-        return self._part(part, ManyViews(self.transform, segments, views))
+    def views(self, part: Part, segments: int = 2, views: int = 3, augmented: bool = False) -> "VideoDataset | None":
+        """The labeled videos of one part as `segments` clips of `views` crops each; None if there are none.
+
+        `augmented` ones are clips from anywhere in each segment, in one random crop.
+        """
+        many = ManyViews(self.transform, segments, views)
+        return self._part(part, RandomSegments(self.transform, self.augment, segments) if augmented else many)
 
     def everything(self) -> "VideoDataset":
         """The middle of every video in the order of the source, not augmented: what `embed` goes through."""
@@ -77,6 +81,19 @@ class Videos(Config):
     def _opened(self) -> tuple[VideoSource, Listing]:
         source = open_videos(self.root, Opener(self.decoder, self.frame_rate))
         return source, settle_parts(source.listing)
+
+
+@dataclass(frozen=True)
+class SeveralViews:
+    """Videos for a probe that reads several segments of each, and averages over several views of the tested ones."""
+
+    videos: Videos
+    segments: int
+    views: int
+
+    def split(self, part: Part, augmented: bool = False) -> "VideoDataset | None":
+        """One part; training sees one view of each segment, in a random crop where `augmented`."""
+        return self.videos.views(part, self.segments, 1 if part == "train" else self.views, augmented)
 
 
 class VideoDataset:

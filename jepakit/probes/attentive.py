@@ -17,7 +17,7 @@ from jepakit.contracts import Dataset
 from jepakit.probes.census import Census, Counted
 from jepakit.probes.classifier import AttentiveClassifier
 from jepakit.probes.features import Encoder, batches, device_of, evaluating, first_readable, split_views
-from jepakit.probes.result import Outcome, Result, conclude
+from jepakit.probes.result import BEST_ON_TEST, Outcome, Result, conclude
 from jepakit.probes.splits import minibatches
 from jepakit.probes.subject import Subject
 from jepakit.probes.training import answered, decay_groups, descend, seeded, stream, told_right
@@ -114,7 +114,7 @@ class Attentive(Config):
                 "rate": rate,
                 "decay": decay,
                 "validation": scores[:, best].mean().item(),
-                "best_of_grid_on_test": right.mean(dim=0).max().item(),
+                BEST_ON_TEST: right.mean(dim=0).max().item(),
             },
             chosen_on=splits.chosen_on,
         )

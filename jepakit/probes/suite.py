@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from jepakit.probes.features import Encoder
-from jepakit.probes.result import Probe, Result
+from jepakit.probes.result import BEST_ON_TEST, Probe, Result
 from jepakit.probes.splits import Labeled, Splits
 from jepakit.probes.subject import Subject
 
@@ -53,7 +53,14 @@ def table(results: Sequence[Result]) -> str:
         labels = next(iter(row.values())).labels
         drawn.add_row(probe, f"{labels:,}", *(_cell(row[name]) if name in row else "" for name in subjects))
     text = io.StringIO()
-    Console(file=text, width=120).print(drawn)
+    console = Console(file=text, width=120)
+    console.print(drawn)
+    for result in results:
+        if BEST_ON_TEST in result.chosen:
+            console.print(
+                f"{result.probe}, {result.subject}: the best head of the grid by the test split itself, which is what "
+                f"the released evaluation of V-JEPA 2 reports, has {100 * result.chosen[BEST_ON_TEST]:.1f}"
+            )
     return text.getvalue()
 
 

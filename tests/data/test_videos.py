@@ -19,7 +19,7 @@ from jepakit.contracts import BrokenSample, Dataset
 from jepakit.data.clip_transform import VIDEO_CROP, ClipTransform
 from jepakit.data.frames import Sampling
 from jepakit.data.transforms import ImageTransform
-from jepakit.data.videos import Videos
+from jepakit.data.videos import SeveralViews, Videos
 from jepakit.family import vjepa
 from jepakit.pretrained import load
 from jepakit.train.batches import Batches, sources
@@ -164,6 +164,25 @@ def test_evaluation_clips_cover_the_video_and_its_longer_side(folder):
     assert [numbers_in(x[segment, 2])[0] for segment in range(4)] == [2, 12, 22, 32]
     greens = [(x[0, view, 1, 0] - x[0, view, 0, 0] > 0.2).float().mean() for view in range(3)]
     assert greens[0] > greens[1] > greens[2], "from the left, where the green corner is, to the right"
+
+
+def test_heads_learn_from_random_clips_of_each_segment(folder):
+    videos = Videos(
+        root=str(folder),
+        transform=replace(CLIP, sampling=Sampling(frames=4, step=1, policy="uniform")),
+        augment=VIDEO_CROP,
+    )
+    several = SeveralViews(videos, segments=4, views=3)
+    training, test = several.split("train", augmented=True), several.split("train")
+    starts = set()
+    for epoch in range(10):
+        x = training.get(0, epoch, 0)["x"]
+        assert x.shape == (4, 1, 3, 4, 32, 32)
+        first = [numbers_in(x[segment, 0])[0] for segment in range(4)]
+        assert [10 * segment <= number < 10 * segment + 10 for segment, number in enumerate(first)] == [True] * 4
+        starts.add(tuple(first))
+    assert len(starts) > 5
+    assert torch.equal(test.get(0, 0, 0)["x"], videos.views("train", 4, 1).get(0, 3, 4)["x"])
 
 
 def test_pictures_are_videos_of_one_frame(tmp_path):

@@ -9,9 +9,11 @@ from probed import Parts, Projection, pictures
 from jepakit.data.images import Images
 from jepakit.data.transforms import ImageTransform
 from jepakit.family import ijepa
+from jepakit.probes.attentive import Attentive
 from jepakit.probes.features import extract
 from jepakit.probes.knn import Knn
 from jepakit.probes.linear import Linear
+from jepakit.probes.result import BEST_ON_TEST
 from jepakit.probes.suite import measure, table
 
 PROBES = (Knn(k=5), Linear(rates=(0.1,), decays=(0.0,), steps=30, batch=32))
@@ -54,6 +56,15 @@ def test_the_table_holds_every_figure_and_its_interval(parts):
     for word in ("knn", "linear", "120", "95 %"):
         assert word in text
     assert text.count("[") == 6
+
+
+def test_the_best_head_by_the_test_split_is_said_below_the_table(parts):
+    probe = Attentive(rates=(1e-2, 1e-9), decays=(0.01,), steps=5, batch=16, head_width=3, pixel_patch=2)
+    results = measure(Projection(dim=12), lambda seed: Projection(dim=12), parts, (probe,), 0)
+    below = " ".join(table(results).partition("test accuracy in percent")[2].split())
+    for result in results:
+        assert f"{result.subject}: the best head of the grid by the test split itself" in below
+        assert f"has {100 * result.chosen[BEST_ON_TEST]:.1f}" in below
 
 
 def test_two_probes_of_one_name_are_refused(parts):
