@@ -122,8 +122,8 @@ class Target(Protocol):
         """The network to keep after training: the averaged one if there is one."""
         ...
 
-    def passes(self) -> int:
-        """The cost of an answer, as a multiple of the network's forward pass."""
+    def flops(self, tokens: int, forward: int) -> int:
+        """Operations of an answer for a sample of so many tokens, where the network's forward pass takes `forward`."""
         ...
 
 

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from jepakit.config import added
 from jepakit.family.vjepa import Range, Tubes, tube_maskers
 from jepakit.methods.masked import ContextLoss, MaskedJEPA
 from jepakit.parts.energies import l1
@@ -12,10 +13,10 @@ from jepakit.parts.masks.rectangle import Rectangular
 from jepakit.parts.nn.backbone import Backbone
 from jepakit.parts.nn.initialize import Initialization, initialize
 from jepakit.parts.nn.position import Rotary
-from jepakit.parts.nn.sizes import ClipSizes
+from jepakit.parts.nn.sizes import ClipSizes, Larger
 from jepakit.parts.nn.transformer import Transformer
 from jepakit.parts.predictors.mask_token import MaskTokenPredictor
-from jepakit.parts.targets import EMATarget
+from jepakit.parts.targets import DistilledTarget, EMATarget
 from jepakit.parts.tokenizers.modalities import Modalities
 from jepakit.parts.tokenizers.patches import PatchTokenizer
 from jepakit.schedules import constant, ramp
@@ -39,6 +40,8 @@ class VJEPA21(ClipSizes):
     """Evenly spaced levels of the encoder that are read and predicted, each through a norm of its own."""
     distilled_from: int | None = None
     """The width of a larger network, where the predictor reads the last level and speaks of that network's last one."""
+    larger: Larger | None = added(None)  # noqa: RUF009  (the default is None)
+    """That network itself, which training needs: it answers in the place of the average."""
     predictor_dim: int = 384
     predictor_depth: int = 24
     predictor_heads: int = 12
@@ -53,6 +56,8 @@ class VJEPA21(ClipSizes):
     """Where in the run that weight begins to rise, and where it is reached: steps 15,000 and 30,000 of 135,000."""
     by_distance: bool = True
     """Weigh what is seen by its nearness to what is hidden; off in the last phase of the released training."""
+    scale_distance: bool = added(False)
+    """Count that nearness in sixteenths of the rows (the released code's offset_context_loss)."""
     momentum: float = 0.99925
 
     def build(self) -> MaskedJEPA:
@@ -61,20 +66,30 @@ class VJEPA21(ClipSizes):
             {"predictor_dim": self.predictor_dim, "predictor_heads": self.predictor_heads},
             {"predictor_depth": self.predictor_depth, "levels": self.levels},
         )
-        if self.depth % self.levels:
-            raise ValueError(f"{self.levels} levels do not divide {self.depth} blocks evenly; choose a divisor")
+        for depth in (self.depth, self.larger.depth if self.larger else self.levels):
+            if depth % self.levels:
+                raise ValueError(f"{self.levels} levels do not divide {depth} blocks evenly; choose a divisor")
+        if self.larger is not None and self.larger.dim != self.distilled_from:
+            raise ValueError(f"the larger network is {self.larger.dim} wide, so set distilled_from to it")
         backbone = self._backbone()
         read = spaced(self.depth, self.levels if self.distilled_from is None else 1)
         maskers = tube_maskers(self.blocks, self.block_aspect, self.rectangular)
-        context = ContextLoss(ramp(self.context_share, *self.context_ramp), self.by_distance)
-        target = EMATarget(backbone, constant(self.momentum), read)
-        energy = l1 if self.distilled_from is None else _unanswered
+        context = ContextLoss(ramp(self.context_share, *self.context_ramp), self.by_distance, self.scale_distance)
+        energy = l1 if self.distilled_from is None or self.larger is not None else _unanswered
+        target = self._target(backbone, read)
         return MaskedJEPA(backbone, maskers, self._predictor(), target, energy, None, read, context)
 
     @property
     def samples(self) -> tuple[tuple[int, ...], ...]:
         """What it learns from: channels, frames, height and width of a clip and of a picture."""
         return (self.channels, self.frames, *self.image), (self.channels, 1, *self.image)
+
+    def _target(self, backbone: Backbone, read: tuple[int, ...]) -> EMATarget:
+        momentum, larger = constant(self.momentum), self.larger
+        if larger is None:
+            return EMATarget(backbone, momentum, read)
+        sizes = {"dim": larger.dim, "depth": larger.depth, "heads": larger.heads, "mlp_ratio": larger.mlp_ratio}
+        return DistilledTarget(backbone, momentum, replace(self, **sizes)._backbone())
 
     def _backbone(self) -> Backbone:
         video, image = (
@@ -107,7 +122,7 @@ class VJEPA21(ClipSizes):
 def _unanswered(prediction: Tokens, target: Tokens, weight: Tensor | None = None) -> Tensor:
     raise ValueError(
         f"a distilled predictor speaks of a network {prediction.values.shape[-1]} wide that is not part of this model, "
-        "so it has no loss; use its backbone and predictor, or start a VJEPA21 without distilled_from from the backbone"
+        "so it has no loss; name that network as larger, or start a VJEPA21 without distilled_from from the backbone"
     )
 
 

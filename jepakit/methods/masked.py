@@ -14,13 +14,27 @@ from jepakit.parts.predictors.mask_token import MaskTokenPredictor
 from jepakit.schedules import Schedule
 from jepakit.tokens import Places, Split, Tokens
 
+TRAINED_ROWS = 16
+"""Rows of the grid whose steps distances are counted in (V-JEPA 2.1, released code)."""
+
 
 @dataclass(frozen=True)
 class ContextLoss:
-    """How much a dense predictor is asked about what it sees, and whether more so near what is hidden (V-JEPA 2.1)."""
+    """How much a dense predictor is asked about what it sees, and whether more so near what is hidden (V-JEPA 2.1).
+
+    With `scale_distance` distances are counted in sixteenths of the rows, so that fine grids weigh like coarse ones.
+    """
 
     share: Schedule
     by_distance: bool = True
+    scale_distance: bool = False
+
+    def weight(self, seen: Tokens, hidden: Tokens) -> Float[Tensor, "b n"] | None:
+        """What the error at each seen token is multiplied by; None for one."""
+        if not self.by_distance:
+            return None
+        rows = seen.extent[-2] if self.scale_distance and seen.extent is not None else 0
+        return nearness(seen, hidden, max(rows // TRAINED_ROWS, 1))
 
 
 class MaskedJEPA(nn.Module):
@@ -69,7 +83,7 @@ class MaskedJEPA(nn.Module):
         for split in splits:
             context, (_, blocks, places) = split.context.shape[1], split.targets.shape
             learning += self.backbone.flops(context) + self.predictor.flops(context, blocks, places)
-        return 3 * learning + self.target.passes() * self.backbone.flops(tokens)
+        return 3 * learning + self.target.flops(tokens, self.backbone.flops(tokens))
 
     def energy(self, x: Tensor, y: Tensor, z: Tensor | None = None, generator: Generator | None = None) -> Tensor:
         """How badly the hidden places of `y` follow from the context in `x`, per sample: [b]. There is no latent z."""
@@ -99,7 +113,7 @@ class MaskedJEPA(nn.Module):
             prediction = self._predict(x, split, hidden, family)
             places.append(self.compare(prediction.places, hidden))
             if self.context_loss is not None and prediction.context is not None:
-                weight = nearness(prediction.context, hidden) if self.context_loss.by_distance else None
+                weight = self.context_loss.weight(prediction.context, hidden)
                 context.append(self.compare(prediction.context, answers.take(split.context), weight))
         return torch.stack(places).mean(dim=0), torch.stack(context).mean(dim=0) if context else None
 

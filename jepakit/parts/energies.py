@@ -41,12 +41,13 @@ def _average(error: Float[Tensor, "b n d"], valid: Bool[Tensor, "b n"] | None, w
     return (error * counted).sum(dim=(1, 2)) / (counted.sum(dim=(1, 2)).clamp(min=1) * error.shape[-1])
 
 
-def nearness(seen: Tokens, hidden: Tokens) -> Float[Tensor, "b n"]:
-    """One over the square root of the distance from each seen token to the nearest hidden one, in grid steps.
+def nearness(seen: Tokens, hidden: Tokens, unit: int = 1) -> Float[Tensor, "b n"]:
+    """One over the square root of the distance from each seen token to the nearest hidden one.
 
-    What V-JEPA 2.1 weights the error at its context by (2603.14482; released code).
+    What V-JEPA 2.1 weights the error at its context by (2603.14482; released code). Distances are counted in units of
+    so many grid steps.
     """
     distance = torch.cdist(seen.coords, hidden.coords)
     if hidden.valid is not None:
         distance = distance.masked_fill(~hidden.valid.unsqueeze(1), torch.inf)
-    return distance.amin(dim=2).clamp(min=1.0).rsqrt()
+    return (distance.amin(dim=2).clamp(min=1.0) / unit).rsqrt()

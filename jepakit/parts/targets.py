@@ -52,9 +52,41 @@ class EMATarget(nn.Module):
     def kept(self, network: nn.Module) -> nn.Module:
         return self.network
 
-    def passes(self) -> int:
-        """How many times the forward pass of the network an answer costs, its backward pass included."""
-        return 1
+    def flops(self, tokens: int, forward: int) -> int:
+        """One pass forward."""
+        return forward
+
+
+class DistilledTarget(EMATarget):
+    """A larger network that is trained already answers with its last level; the average of the small one is kept.
+
+    So are the small models of V-JEPA 2.1 made (2603.14482). The larger network begins without weights that mean
+    anything, and answers only once `trust` says that it was given some; both travel in every checkpoint.
+    """
+
+    def __init__(self, network: nn.Module, momentum: Schedule, larger: Backbone) -> None:
+        super().__init__(network, momentum)
+        self.larger = larger.requires_grad_(False)
+        self.trusted: Tensor
+        self.register_buffer("trusted", torch.zeros(()))
+        self._is_trusted = False
+
+    @torch.no_grad()
+    def forward(self, x: Tensor, network: nn.Module) -> Tokens:
+        """The answers of the larger network. Raises ValueError while it has no weights."""
+        if not self._is_trusted:  # looked up once: reading it from a GPU would stop that
+            self._is_trusted = bool(self.trusted)
+        if not self._is_trusted:
+            raise ValueError("the larger network that answers has no weights yet; name them, --model.larger.source")
+        return normalized(self.larger(x))
+
+    def trust(self) -> None:
+        """Says that the larger network was given its weights."""
+        self.trusted.fill_(1)
+
+    def flops(self, tokens: int, forward: int) -> int:
+        """One pass through the larger network."""
+        return self.larger.flops(tokens)
 
 
 class SharedTarget(nn.Module):
@@ -74,9 +106,9 @@ class SharedTarget(nn.Module):
     def kept(self, network: nn.Module) -> nn.Module:
         return network
 
-    def passes(self) -> int:
-        """One pass forward and, where a gradient flows, two backward."""
-        return 1 if self.stop_gradient else 3
+    def flops(self, tokens: int, forward: int) -> int:
+        """One pass forward and, where a gradient flows, a backward one that costs two."""
+        return forward if self.stop_gradient else 3 * forward
 
 
 class PixelTarget(nn.Module):
@@ -96,7 +128,7 @@ class PixelTarget(nn.Module):
     def kept(self, network: nn.Module) -> nn.Module:
         return network
 
-    def passes(self) -> int:
+    def flops(self, tokens: int, forward: int) -> int:
         """Pixels are there already."""
         return 0
 

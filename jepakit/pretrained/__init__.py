@@ -1,6 +1,7 @@
 """Pretrained networks from anywhere, and into files that others load."""
 
 from jepakit.pretrained.classifier import load_classifier
+from jepakit.pretrained.distill import adopt_larger, fill_larger, initializer
 from jepakit.pretrained.export import convert, export, save_backbone
 from jepakit.pretrained.load import load, load_method, open_weights
 from jepakit.pretrained.start import adopt_networks, adopt_transform, initialize_from
@@ -8,11 +9,14 @@ from jepakit.pretrained.weights import Weights
 
 __all__ = [
     "Weights",
+    "adopt_larger",
     "adopt_networks",
     "adopt_transform",
     "convert",
     "export",
+    "fill_larger",
     "initialize_from",
+    "initializer",
     "load",
     "load_classifier",
     "load_method",

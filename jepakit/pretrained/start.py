@@ -20,11 +20,12 @@ Tell = Callable[[str], object]
 
 _CLIP_TASK = {"initialization", "blocks", "block_aspect", "rectangular", "momentum"}
 # What a model asks of its networks; the rest of its fields says what they are. Rotary positions are of no size, and
-# a distilled predictor could not be trained on.
+# a distilled predictor speaks of a network of its own.
 TASKS: Mapping[type[Config], set[str]] = {
     VJEPA: _CLIP_TASK | {"masks", "shown", "target"},
     VJEPA2: _CLIP_TASK | {"frames", "image", "mask_token"},
-    VJEPA21: _CLIP_TASK | {"frames", "image", "context_share", "context_ramp", "by_distance", "distilled_from"},
+    VJEPA21: _CLIP_TASK
+    | {"frames", "image", "context_share", "context_ramp", "by_distance", "scale_distance", "distilled_from", "larger"},
 }
 
 
@@ -41,7 +42,7 @@ def initialize_from(
         weights = open_weights(source, trusted)
         theirs = build_empty(weights.model)
         state = weights.network(entry, theirs)
-        state = _with_positions(state, theirs.backbone, method.backbone, weights, tell)
+        state = with_positions(state, theirs.backbone, method.backbone, weights, tell)
         _fill_encoders(method, state, weights, tell)
         _fill_predictor(method, theirs, weights, tell)
         for note in weights.description():
@@ -75,7 +76,7 @@ def adopt_transform(data: Config, source: Source, trusted: bool = False, tell: T
     return replace(data, transform=theirs)  # pyright: ignore[reportCallIssue]
 
 
-def _with_positions(state: State, theirs: Any, ours: Any, weights: Weights, tell: Tell) -> State:
+def with_positions(state: State, theirs: Any, ours: Any, weights: Weights, tell: Tell) -> State:
     """Stored positions on our grid. Raises ValueError where positions are made in another way, or for another grid."""
     if isinstance(theirs.position, Rotary) or isinstance(ours.position, Rotary):
         if _describe(theirs.position) != _describe(ours.position):

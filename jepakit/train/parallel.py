@@ -136,7 +136,9 @@ class Spread:
         prepare_blocks(method, run.checkpoint_activations, run.compile)
         self.run: nn.Module = method
         if place.mode == "ddp":
-            self.run = DistributedDataParallel(method, gradient_as_bucket_view=True)
+            self.run = DistributedDataParallel(
+                method, gradient_as_bucket_view=True, find_unused_parameters=takes_turns(method)
+            )
         if place.mode == "fsdp":
             shard(method, place)
 
@@ -180,6 +182,11 @@ class Spread:
         finally:
             for module in sharded:
                 module.reshard()
+
+
+def takes_turns(method: nn.Module) -> bool:
+    """Whether a step leaves some parameters out, for which DDP must not wait: a module of the method says so."""
+    return any(getattr(module, "takes_turns", False) for module in method.modules())
 
 
 def stacks(method: nn.Module) -> list[nn.ModuleList]:

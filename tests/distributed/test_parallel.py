@@ -17,7 +17,8 @@ import torch
 from safetensors.torch import load_file
 from two_ranks import NoiseData, Trouble, Wide, Width
 
-from jepakit.family import ijepa
+from jepakit.family import ijepa, vjepa21
+from jepakit.parts.nn.sizes import Larger
 from jepakit.train.checkpoint import latest
 from jepakit.train.fit import fit
 from jepakit.train.optimize import AdamW
@@ -42,6 +43,13 @@ RUN = Run(
     watch=Watch(action="warn", every=2, samples=4, views=2),
     max_broken_share=0.5,
     sinks=(),
+)
+DISTILLED = replace(
+    RUN,
+    model=Wide(inner=replace(vjepa21.TINY, distilled_from=32, larger=Larger(dim=32, depth=4, heads=4), frames=2)),
+    data=NoiseData(wide=True, frames=2),
+    probes=(),
+    watch=Watch(action="off"),
 )
 NARROW = replace(RUN, model=ijepa.TINY, data=NoiseData(broken=(3, 11)))
 
@@ -78,7 +86,7 @@ def scenario(run: Run, out: Path, resume: bool = False) -> dict:
 def trained(tmp_path_factory):
     """A folder with every scenario trained: by one process here, by two processes there."""
     folder = tmp_path_factory.mktemp("runs")
-    for name, run in {"wide": RUN, "narrow": NARROW}.items():
+    for name, run in {"wide": RUN, "narrow": NARROW, "distilled": DISTILLED}.items():
         fit(run, folder / f"{name}-one")
     alarm = replace(RUN.watch, action="stop", every=1, readings=1, floor=1000.0, armed=0.0)
     recomputing = replace(RUN, checkpoint_activations=True, parallel="fsdp")
@@ -88,7 +96,7 @@ def trained(tmp_path_factory):
         [
             *[
                 scenario(replace(run, parallel=mode), folder / f"{name}-{mode}")
-                for name, run in {"wide": RUN, "narrow": NARROW}.items()
+                for name, run in {"wide": RUN, "narrow": NARROW, "distilled": DISTILLED}.items()
                 for mode in ("ddp", "fsdp")
             ],
             scenario(recomputing, folder / "recomputing"),
@@ -123,6 +131,11 @@ def test_two_ranks_are_one_in_float64(trained, mode):
 @pytest.mark.parametrize("mode", ["ddp", "fsdp"])
 def test_two_ranks_are_one_in_float32(trained, mode):
     assert_equal(trained / "narrow-one", trained / f"narrow-{mode}", 1e-5)
+
+
+@pytest.mark.parametrize("mode", ["ddp", "fsdp"])
+def test_two_ranks_learn_alike_from_a_larger_network(trained, mode):
+    assert_equal(trained / "distilled-one", trained / f"distilled-{mode}", 1e-9)
 
 
 def test_the_runs_moved_everything_and_the_average_as_well(trained):

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from jepakit.config import Config
 from jepakit.contracts import BrokenSample
-from jepakit.family import ijepa
+from jepakit.family import ijepa, vjepa21
+from jepakit.parts.targets import DistilledTarget
 from jepakit.train.fit import fit
 from jepakit.train.run import Run
 from jepakit.train.stops import Stopped
@@ -29,13 +30,14 @@ class AsIs(Config):
 
 
 class Noise:
-    """Pictures of noise, of which some cannot be read."""
+    """Pictures or clips of noise, of which some cannot be read."""
 
     labels = None
     classes = None
 
-    def __init__(self, broken: tuple[int, ...], wide: bool) -> None:
-        pictures = torch.randn(40, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    def __init__(self, broken: tuple[int, ...], wide: bool, frames: int | None) -> None:
+        shape = (3, 32, 32) if frames is None else (3, frames, 32, 32)
+        pictures = torch.randn(40, *shape, generator=torch.Generator().manual_seed(1))
         self.pictures, self.broken = pictures.double() if wide else pictures, broken
 
     def __len__(self) -> int:
@@ -59,20 +61,25 @@ class NoiseData(Config):
 
     broken: tuple[int, ...] = ()
     wide: bool = False
+    frames: int | None = None
+    """Clips of so many in the place of pictures."""
     transform: AsIs = field(default_factory=AsIs)
 
     def build(self) -> Noise:
-        return Noise(self.broken, self.wide)
+        return Noise(self.broken, self.wide, self.frames)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wide(Config):
-    """A model in float64, in which the order of a sum hardly matters."""
+    """A model in float64, in which the order of a sum hardly matters; a larger network is taken as it begins."""
 
-    inner: ijepa.IJEPA = ijepa.TINY
+    inner: ijepa.IJEPA | vjepa21.VJEPA21 = ijepa.TINY
 
     def build(self) -> nn.Module:
-        return self.inner.build().double()
+        method = self.inner.build()
+        if isinstance(method.target, DistilledTarget):
+            method.target.trust()
+        return method.double()
 
 
 @dataclass(frozen=True, kw_only=True)

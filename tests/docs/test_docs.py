@@ -29,8 +29,9 @@ SMALL = shlex.split(
     "--model.predictor-dim 24 --model.predictor-depth 1 --data.transform.size 32 --data.transform.channels 3 "
     "--data.transform.mean 0.5 0.5 0.5 --data.transform.std 0.2 0.2 0.2"
 )
-FOREIGN = {"--nproc-per-node", "--nnodes", "--rdzv-backend", "--rdzv-endpoint", "--index-url", "--model.columns"}
-"""Options that the pages name and that are not ours: of torchrun, of pip, and of the recipe of the worked example."""
+FOREIGN = {"--nproc-per-node", "--nnodes", "--rdzv-backend", "--rdzv-endpoint", "--index-url", "--model.columns",
+           "--model.larger.source"}  # fmt: skip
+"""Options that the pages name and no verb has: of torchrun, of pip, and of recipes that a page writes down."""
 
 
 @dataclass(frozen=True)

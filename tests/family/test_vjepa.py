@@ -10,6 +10,7 @@ from jepakit.config import Config
 from jepakit.contracts import Rows, step_at
 from jepakit.family import vjepa, vjepa2, vjepa21
 from jepakit.methods.masked import MaskedJEPA
+from jepakit.parts.nn.sizes import Larger
 from jepakit.probes.classifier import AttentiveClassifier
 
 # Exact counts of what is trained; tables of positions are not. Rounded, they are the numbers of the reference:
@@ -117,6 +118,25 @@ def test_a_distilled_predictor_reads_the_last_level_and_speaks_of_the_larger_net
     shapes = {name: list(tensor.shape) for name, tensor in build(vjepa21.DISTILLED_B16).predictor.state_dict().items()}
     assert shapes["embedding.weight"] == [384, 768]
     assert shapes["projection.weight"] == shapes["context_projection.weight"] == [1664, 384]
+
+
+@pytest.mark.parametrize(
+    ("larger", "sentence"),
+    [
+        (Larger(dim=96, depth=8, heads=4), "the larger network is 96 wide, so set distilled_from to it"),
+        (Larger(dim=64, depth=6, heads=4), "4 levels do not divide 6 blocks"),
+    ],
+)
+def test_a_larger_network_that_does_not_fit_is_refused(larger: Larger, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        replace(vjepa21.TINY, distilled_from=64, larger=larger).build()
+
+
+def test_the_larger_network_of_the_released_models_is_the_gigantic_one() -> None:
+    method = build(replace(vjepa21.DISTILLED_B16, larger=Larger()))
+    gigantic = build(vjepa21.VIT_GIGANTIC16)
+    shapes = {name: tensor.shape for name, tensor in gigantic.backbone.state_dict().items()}
+    assert {name: tensor.shape for name, tensor in method.target.larger.state_dict().items()} == shapes
 
 
 def test_a_distilled_model_has_no_loss_of_its_own() -> None:

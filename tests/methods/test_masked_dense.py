@@ -9,8 +9,9 @@ from torch import Generator, Tensor
 
 from jepakit.contracts import Rows, step_at
 from jepakit.family.vjepa21 import TINY, VJEPA21, spaced
-from jepakit.methods.masked import MaskedJEPA
-from jepakit.tokens import Places, Split
+from jepakit.methods.masked import ContextLoss, MaskedJEPA
+from jepakit.schedules import constant
+from jepakit.tokens import Places, Split, Tokens
 
 BATCH, GRID = 3, (2, 4, 4)
 LEVELS = spaced(TINY.depth, TINY.levels)
@@ -130,3 +131,17 @@ def test_the_share_of_what_is_seen_rises_as_released(step: int, share: float) ->
     _, seen = expect(method, x, splits, True)
     losses = method({"x": x}, step_at(step, 135_000, Rows(0, BATCH, BATCH)))
     assert losses.terms["context"].item() == pytest.approx(share * seen, rel=2e-3, abs=1e-3)
+
+
+@pytest.mark.parametrize(("rows", "unit"), [(4, 1), (16, 1), (24, 1), (32, 2), (48, 3)])
+def test_nearness_on_finer_grids_is_counted_in_sixteenths_if_asked_to(rows: int, unit: int) -> None:
+    """The released code divides distances by the whole part of a sixteenth of the rows."""
+    extent = (2, rows, rows)
+    seen = Tokens(torch.zeros(1, 1, 1), torch.zeros(1, 1, 3), None, extent)
+    hidden = Tokens(torch.zeros(1, 1, 1), torch.tensor([[[0.0, 3.0, 0.0]]]), None, extent)
+    found = ContextLoss(constant(0.5), scale_distance=True).weight(seen, hidden)
+    assert found is not None
+    assert found.item() == pytest.approx((3 / unit) ** -0.5)
+    plain = ContextLoss(constant(0.5)).weight(seen, hidden)
+    assert plain is not None
+    assert plain.item() == pytest.approx(3**-0.5)

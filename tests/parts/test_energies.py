@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from jepakit.parts.energies import cosine, l1, l2, smooth_l1
+from jepakit.parts.energies import cosine, l1, l2, nearness, smooth_l1
 from jepakit.tokens import Tokens
 
 
@@ -49,3 +49,10 @@ def test_energy_of_the_answer_itself_is_zero_and_invalid_tokens_pull_at_nothing(
     energy(Tokens(guess, coords), Tokens(values, coords, valid)).sum().backward()
     assert not guess.grad[:, 4].any()
     assert guess.grad[:, :4].any()
+
+
+def test_distances_are_counted_in_units_of_grid_steps():
+    seen = Tokens(torch.zeros(1, 3, 1), torch.tensor([[[0.0, 0.0], [0.0, 3.0], [0.0, 8.0]]]))
+    hidden = Tokens(torch.zeros(1, 1, 1), torch.tensor([[[0.0, 4.0]]]))
+    torch.testing.assert_close(nearness(seen, hidden), torch.tensor([[0.5, 1.0, 0.5]]))
+    torch.testing.assert_close(nearness(seen, hidden, 2), torch.tensor([[2.0, 0.5, 2.0]]).rsqrt())

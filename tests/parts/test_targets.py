@@ -1,5 +1,7 @@
 """Targets: who answers, what follows a step, and that nothing is learnt through the answer."""
 
+import copy
+
 import pytest
 import torch
 
@@ -7,7 +9,7 @@ from jepakit.contracts import Rows, step_at
 from jepakit.parts.nn.backbone import Backbone
 from jepakit.parts.nn.position import SinCos
 from jepakit.parts.nn.transformer import Transformer
-from jepakit.parts.targets import EMATarget, PixelTarget, SharedTarget, make_target
+from jepakit.parts.targets import DistilledTarget, EMATarget, PixelTarget, SharedTarget, make_target
 from jepakit.parts.tokenizers.patches import PatchTokenizer
 from jepakit.schedules import linear
 
@@ -91,3 +93,47 @@ def test_a_config_names_its_target(network, name, kind, open_):
     target = make_target(name, network, linear(0.9, 1.0))
     assert type(target) is kind
     assert target(picture(), network).values.requires_grad == open_
+
+
+@pytest.fixture
+def distilled(network):
+    larger = Backbone(PatchTokenizer((4, 4), 1, 12), SinCos(12, (2, 2)), Transformer(12, 2, 2))
+    return DistilledTarget(network, linear(0.5, 1.0), larger)
+
+
+def test_a_larger_network_answers_once_it_has_weights(network, distilled):
+    with pytest.raises(ValueError, match=r"has no weights yet; name them, --model\.larger\.source"):
+        distilled(picture(), network)
+    distilled.trust()
+    answer = distilled(picture(), network).values
+    expected = distilled.larger(picture()).values
+    torch.testing.assert_close(answer, torch.nn.functional.layer_norm(expected, (12,)))
+    assert not answer.requires_grad
+    assert not any(parameter.requires_grad for parameter in distilled.parameters())
+
+
+def test_the_average_of_the_small_network_is_kept_and_the_larger_one_stands_still(network, distilled):
+    before = {name: tensor.clone() for name, tensor in distilled.state_dict().items()}
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(1.0)
+    distilled.after_step(network, moment(0))
+    for name, tensor in distilled.state_dict().items():
+        expected = before[name] + 0.5 if name.startswith("network.") else before[name]
+        torch.testing.assert_close(tensor, expected)
+    assert distilled.kept(network) is distilled.network
+
+
+def test_weights_of_the_larger_network_travel_with_the_word_that_they_are_there(network, distilled):
+    other = DistilledTarget(network, linear(0.5, 1.0), copy.deepcopy(distilled.larger))
+    distilled.trust()
+    other.load_state_dict(distilled.state_dict())
+    assert torch.equal(other(picture(), network).values, distilled(picture(), network).values)
+
+
+def test_an_answer_costs_what_the_network_that_gives_it_costs(network, distilled):
+    forward = network.flops(4)
+    assert EMATarget(network, linear(0.9, 1.0)).flops(4, forward) == forward
+    assert SharedTarget(stop_gradient=False).flops(4, forward) == 3 * forward
+    assert PixelTarget(network.tokenizer).flops(4, forward) == 0
+    assert distilled.flops(4, forward) == distilled.larger.flops(4) > forward

@@ -20,6 +20,18 @@ def require_sizes(widths: Mapping[str, int], depths: Mapping[str, int]) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Larger(Config):
+    """The encoder that a smaller model is distilled from. As is: the one that the released models learnt from."""
+
+    source: str | None = None
+    """Its weights: a run, a folder or a file, as `jepakit.load` takes them. They are read when a run begins."""
+    dim: int = 1664
+    depth: int = 48
+    heads: int = 26
+    mlp_ratio: float = 64 / 13
+
+
+@dataclass(frozen=True, kw_only=True)
 class ClipSizes(Config):
     """What every model of clips begins with: the clip, how it is cut into tokens, and the encoder. As is: ViT-L/16."""
 

@@ -14,6 +14,9 @@ class Modalities(nn.Module):
     A learned vector tells the encoder which of the two a token comes from.
     """
 
+    takes_turns = True
+    """A batch is of pictures or of clips, so that each step leaves the tokenizer of the other ones out."""
+
     def __init__(self, video: PatchTokenizer, image: PatchTokenizer) -> None:
         super().__init__()
         self.video, self.image = video, image

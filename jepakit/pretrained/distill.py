@@ -1,0 +1,75 @@
+"""Distillation: the larger network that answers is given its weights when a run begins; checkpoints hold them then."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from jepakit.config import Config
+from jepakit.family.vjepa21 import VJEPA21
+from jepakit.parts.targets import DistilledTarget
+from jepakit.pretrained.load import open_weights
+from jepakit.pretrained.networks import build_empty, fill
+from jepakit.pretrained.start import Tell, initialize_from, with_positions
+from jepakit.pretrained.weights import Source
+
+Initialize = Callable[[Any], Mapping[str, str]]
+
+
+def adopt_larger(model: Config) -> Config:
+    """`model` with its larger network as wide and deep as the weights that it names; other models as they are.
+
+    Raises ValueError if it names none, or weights of a network that cuts clips in another way.
+    """
+    if not isinstance(model, VJEPA21) or model.larger is None:
+        return model
+    source = model.larger.source
+    if source is None:
+        raise ValueError("the model is distilled from a larger network: name its weights, --model.larger.source")
+    other = open_weights(source).model
+    if not isinstance(other, VJEPA21):
+        raise ValueError(f"{source} holds a {type(other).__name__}; a VJEPA21 is distilled from another VJEPA21")
+    if (other.cell, other.channels, other.levels) != (model.cell, model.channels, model.levels):
+        raise ValueError(f"{source} cuts clips into {other.cell}, the model into {model.cell}: they see other tokens")
+    larger = replace(model.larger, dim=other.dim, depth=other.depth, heads=other.heads, mlp_ratio=other.mlp_ratio)
+    return replace(model, larger=larger, distilled_from=other.dim)
+
+
+def fill_larger(source: Source, trusted: bool = False, tell: Tell = print) -> Initialize:
+    """A function that gives the larger network of a new Method its weights, those of the averaged encoder at `source`.
+
+    It returns their "source" and "license", for every checkpoint holds them. Raises ValueError where they do not fit:
+    `adopt_larger` gives a model whose larger network has their sizes.
+    """
+
+    def initialize(method: Any) -> Mapping[str, str]:
+        target = method.target
+        if not isinstance(target, DistilledTarget):
+            raise ValueError(f"{source} is to answer, but the model has no larger network that could")
+        weights = open_weights(source, trusted)
+        theirs = build_empty(weights.model)
+        state = weights.network("target_encoder", theirs)
+        state = with_positions(state, theirs.backbone, target.larger, weights, tell)
+        fill(target.larger, state, weights.where)
+        target.trust()
+        tell(f"answers come from {weights.where}")
+        return weights.origin
+
+    return initialize
+
+
+def initializer(model: Config, start_from: Source | None, tell: Tell = print) -> Initialize | None:
+    """What fills a new Method of a run: the weights that it starts from, and its larger network's; None if neither."""
+    parts: list[Initialize] = []
+    if start_from is not None:
+        parts.append(initialize_from(start_from, tell=tell))
+    if isinstance(model, VJEPA21) and model.larger is not None and model.larger.source is not None:
+        parts.append(fill_larger(model.larger.source, tell=tell))
+    if not parts:
+        return None
+
+    def initialize(method: Any) -> Mapping[str, str]:
+        origins = [part(method) for part in parts]
+        keys = dict.fromkeys(key for origin in origins for key in origin)
+        return {key: "; ".join(dict.fromkeys(origin[key] for origin in origins if key in origin)) for key in keys}
+
+    return initialize
