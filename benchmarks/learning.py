@@ -58,6 +58,7 @@ def cells() -> dict[str, Cell]:
         found += headline("fashion", images.fashion(), seed)
         found += headline("emoji", images.emoji(), seed)
         found += headline("openclipart", images.openclipart(), seed)
+        found.append(longer("openclipart", images.openclipart(), seed))
         found += [ablation(name, run, seed) for name, run in ablations().items()]
     return {cell.name: cell for cell in found}
 
@@ -77,6 +78,13 @@ def headline(data: str, run: Run, seed: int) -> list[Cell]:
         cell("supervised", supervised, {"full": "full", "lowshot1": "lowshot1"}),
     ]
     return [*found, cell("raw", raw_pixels, probes)] if seed == SEEDS[0] else found
+
+
+def longer(data: str, run: Run, seed: int) -> Cell:
+    """I-JEPA with three times the steps: whether the budget is what holds it back."""
+    run = replace(run, steps=3 * run.steps, seed=seed, keep=KEEP)
+    claims = {f"{data}.ijepa_long.{name}": name for name in PROBES}
+    return Cell(f"{data}.ijepa_long.seed{seed}", seed, pretrained, run, claims)
 
 
 def ablations() -> dict[str, Run]:
