@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from jepakit.app.report.sight import look
+from jepakit.family import ijepa, vjepa21
+from jepakit.parts.nn.sizes import Larger
 from jepakit.pretrained import load_method
 from jepakit.train.log import read_run
 
@@ -64,3 +66,16 @@ def test_a_method_without_a_masker_has_no_masks(sight):
     from jepakit.app.report.seeing import show_masks
 
     assert "draws no masks" in show_masks(replace(sight, split=None))
+
+
+@pytest.mark.parametrize(
+    ("model", "averaged", "fixed"),
+    [
+        (ijepa.TINY, True, False),
+        (replace(ijepa.TINY, target="pixels"), False, True),
+        (replace(vjepa21.TINY, distilled_from=64, larger=Larger(dim=64, depth=4, heads=4)), False, True),
+    ],
+)
+def test_the_report_knows_whether_answers_move(sight, model, averaged, fixed):
+    seen = replace(sight, method=model.build())
+    assert (seen.averaged, seen.fixed_answers) == (averaged, fixed)

@@ -16,7 +16,7 @@ from jepakit.data.clip_transform import ClipTransform
 from jepakit.data.images import Images
 from jepakit.data.transforms import ImageTransform
 from jepakit.data.videos import Videos
-from jepakit.parts.targets import EMATarget, PixelTarget
+from jepakit.parts.targets import DistilledTarget, EMATarget, PixelTarget
 from jepakit.pretrained import load_method
 from jepakit.probes.features import Encoder, batches, evaluating
 from jepakit.probes.splits import Labeled
@@ -80,12 +80,12 @@ class Sight:
     @property
     def averaged(self) -> bool:
         """Whether a moving average of the network answers."""
-        return isinstance(self.method.target, EMATarget)
+        return isinstance(self.method.target, EMATarget) and not self.fixed_answers
 
     @property
     def fixed_answers(self) -> bool:
-        """Whether the answers never move, as pixels do not."""
-        return isinstance(self.method.target, PixelTarget)
+        """Whether the answers never move, as pixels and a network that was trained before do not."""
+        return isinstance(self.method.target, PixelTarget | DistilledTarget)
 
     def picture(self, row: int) -> UInt8[Tensor, "h w c"]:
         """A picture of the gallery as the network got it."""

@@ -128,7 +128,9 @@ def _loss(record: Record, sight: Sight | None) -> Chart:
             values = _pick(record, "terms", term)
             curves.append(_logged(record, term, values, tones[place % len(tones)]))
     if sight is not None and sight.fixed_answers:
-        explains = "The answers are pixels, which do not move: a loss that falls is what to expect."
+        explains = (
+            "The answers are pixels, or those of a network that stands still: a loss that falls is what to expect."
+        )
     else:
         explains = (
             "A loss that rises is normal here: the answers come from the network itself and get harder to predict as "
