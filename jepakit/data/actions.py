@@ -65,7 +65,7 @@ class Actions(Config):
     def vocabulary(self) -> Vocabulary:
         """What the training table shows."""
         train, held, _ = self._parts
-        return self._vocabulary(train, held)
+        return Vocabulary.of([*train, *held])
 
     def notes(self) -> list[str]:
         """What a user should know of the data."""
@@ -80,10 +80,6 @@ class Actions(Config):
                 "they count where their verb or their noun is asked for, if that was shown, and not as actions"
             )
         return notes
-
-    @staticmethod
-    def _vocabulary(*parts: Sequence[Action]) -> Vocabulary:
-        return Vocabulary.of([row for part in parts for row in part])
 
     @cached_property
     def _parts(self) -> tuple[list[Action], list[Action], list[Action]]:
