@@ -43,13 +43,15 @@ check: $(VENV)/dev.stamp ## formatting, lint, types, import floors and the test 
 
 learning: $(VENV)/dev.stamp ## what is learnt, on real data: hours; resumable; writes results/learning/
 	$(BIN)/python -m benchmarks.learning
+	$(BIN)/python -m benchmarks.video
+	$(BIN)/python -m benchmarks.dense
+	$(BIN)/python -m benchmarks.anticipation
 
 bench: $(VENV)/dev.stamp ## speed, as ratios in one run; writes results/benchmarks/
 	$(BIN)/python -m benchmarks
 
 results: $(VENV)/dev.stamp ## results/summary.json and the tables of the docs, from the raw files
 	$(BIN)/python -m benchmarks.summary
-	$(BIN)/python -m benchmarks.tables
 	$(BIN)/python -m benchmarks.tables
 
 docs: $(VENV)/dev.stamp ## the site, into site/
