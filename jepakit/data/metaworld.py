@@ -4,6 +4,7 @@ The one file that needs the simulator. An episode is played first, then only the
 """
 
 import warnings
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -41,6 +42,9 @@ class View:
 
 VIEWS: Mapping[str, View] = {"left": View(20.0, -30.0), "right": View(160.0, -30.0), "high": View(160.0, -55.0)}
 """From behind either shoulder of the robot, and from above."""
+SWAY = View(15.0, 8.0, 0.15, (0.06, 0.06, 0.06))
+"""How far, at most, the cameras of a take stand from their places. Where they never move, the pixels of a clip are so
+like those of another take of its task that a nearest neighbor tells nearly all tasks: nothing is left to learn."""
 
 
 def tasks() -> tuple[str, ...]:
@@ -69,8 +73,10 @@ class MetaWorldStage:
         seen, states, success = self._play(seed)
         moments = np.linspace(0, len(states) - 1, FRAMES).round().astype(int)
         kept = seen[moments].astype(np.float32)
+        chance = np.random.default_rng((seed, zlib.crc32(self.task.encode())))
+        clips = self._draw(states[moments], [_camera(view, chance.uniform(-1, 1, 6)) for view in VIEWS.values()])
         return Take(
-            self.task, seed, success, len(states) - 1, tuple(VIEWS), self._draw(states[moments]), kept[:, :4],
+            self.task, seed, success, len(states) - 1, tuple(VIEWS), clips, kept[:, :4],
             np.stack([kept[:, 4:7], kept[:, 11:14]], axis=1),
         )  # fmt: skip
 
@@ -103,27 +109,30 @@ class MetaWorldStage:
         mujoco.mj_getState(self._world.model, self._world.data, state, kind)
         return state
 
-    def _draw(self, states: Float[np.ndarray, "t q"]) -> UInt8[np.ndarray, "k t s s 3"]:
+    def _draw(self, states: Float[np.ndarray, "t q"], cameras: list[Any]) -> UInt8[np.ndarray, "k t s s 3"]:
         """All moments from all cameras, in the scene that the last reset has laid out."""
         model, data, marks = self._world.model, self._world.data, mujoco.MjvOption()
         marks.sitegroup[:] = 0
-        drawn = np.empty((len(VIEWS), len(states), SIZE, SIZE, 3), dtype=np.uint8)
+        drawn = np.empty((len(cameras), len(states), SIZE, SIZE, 3), dtype=np.uint8)
         for moment, state in enumerate(states):
             mujoco.mj_setState(model, data, state, mujoco.mjtState.mjSTATE_INTEGRATION)
             mujoco.mj_forward(model, data)
-            for number, view in enumerate(VIEWS.values()):
-                self._painter.update_scene(data, camera=_camera(view), scene_option=marks)
+            for number, camera in enumerate(cameras):
+                self._painter.update_scene(data, camera=camera, scene_option=marks)
                 for costly in ("SHADOW", "REFLECTION", "SKYBOX"):
                     self._painter.scene.flags[getattr(mujoco.mjtRndFlag, f"mjRND_{costly}")] = 0
                 drawn[number, moment] = self._painter.render()
         return drawn
 
 
-def _camera(view: View) -> Any:
+def _camera(view: View, away: Float[np.ndarray, "6"]) -> Any:
+    """The camera of a take, as shares of `SWAY` away from its place."""
     camera = mujoco.MjvCamera()
     camera.type = mujoco.mjtCamera.mjCAMERA_FREE
-    camera.azimuth, camera.elevation, camera.distance = view.azimuth, view.elevation, view.distance
-    camera.lookat[:] = view.target
+    camera.azimuth = view.azimuth + away[0] * SWAY.azimuth
+    camera.elevation = view.elevation + away[1] * SWAY.elevation
+    camera.distance = view.distance + away[2] * SWAY.distance
+    camera.lookat[:] = np.array(view.target) + away[3:] * SWAY.target
     return camera
 
 

@@ -32,11 +32,21 @@ def test_a_take_is_a_function_of_its_seed(stage):
     assert first.clips.std() > 10
 
 
-def test_goals_are_not_drawn(stage):
-    """Reaching and pushing begin with the same picture: only their marks, and what is done, tell them apart."""
-    from jepakit.data.metaworld import MetaWorldStage
+def test_cameras_stand_elsewhere_in_every_take(stage, monkeypatch):
+    from jepakit.data import metaworld
 
-    push = MetaWorldStage("push")
+    swayed = stage.record(0).clips
+    monkeypatch.setattr(metaworld, "SWAY", metaworld.View(0.0, 0.0, 0.0, (0.0, 0.0, 0.0)))
+    still = stage.record(0).clips
+    assert all((ours != theirs).mean() > 0.2 for ours, theirs in zip(swayed, still, strict=True))
+
+
+def test_goals_are_not_drawn(stage, monkeypatch):
+    """Reaching and pushing begin with the same picture: only their marks, and what is done, tell them apart."""
+    from jepakit.data import metaworld
+
+    monkeypatch.setattr(metaworld, "SWAY", metaworld.View(0.0, 0.0, 0.0, (0.0, 0.0, 0.0)))
+    push = metaworld.MetaWorldStage("push")
     starts = [each.record(0).clips[:, 0].astype(int) for each in (stage, push)]
     assert np.abs(starts[0] - starts[1]).max() <= 4  # the block lies half a millimeter lower
     push.close()
