@@ -20,26 +20,13 @@ from jepakit.config import Config
 from jepakit.probes.classifier import AttentivePooler
 from jepakit.probes.foresight import Clips, Seen
 from jepakit.probes.recall import ranks
-from jepakit.probes.result import Result
+from jepakit.probes.result import BEST_ON_TEST, Result
 from jepakit.probes.told import ACTION, Told, conclude, gather_told
 from jepakit.probes.training import decay_groups, descend, seeded
 
 Logits = tuple[Tensor, Tensor, Tensor]
 """Of verbs, nouns and actions [b c]."""
 ALPHA, GAMMA = 0.25, 2.0
-
-
-class QueriesPooler(AttentivePooler):
-    """An attentive pooler with a query for each question."""
-
-    def __init__(self, dim: int, heads: int, depth: int, eps: float, queries: int) -> None:
-        super().__init__(dim, heads, depth, eps)
-        self.query_tokens = nn.Parameter(torch.zeros(1, queries, dim))
-
-    def forward(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b q d"]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        for block in self.blocks:
-            x = block(x, None)
-        return self.cross_attention_block(self.query_tokens.expand(len(x), -1, -1), x, None)
 
 
 class AnticipationClassifier(nn.Module):
@@ -56,7 +43,7 @@ class AnticipationClassifier(nn.Module):
             raise ValueError(f"{heads} heads do not divide a width of {dim}; choose a divisor")
         if depth < 1:
             raise ValueError(f"an attentive probe has at least its one block of cross-attention, got depth={depth}")
-        self.pooler = QueriesPooler(dim, heads, depth, eps, len(sizes))
+        self.pooler = AttentivePooler(dim, heads, depth, eps, len(sizes))
         self.classifiers = nn.ModuleList(nn.Linear(dim, size) for size in sizes)
         for part in self.modules():
             if isinstance(part, nn.Linear):
@@ -189,4 +176,4 @@ def _choose(grid: Sequence[tuple[float, float]], held: Told, told: Told) -> tupl
     best = int(scores.argmax())
     rate, decay = grid[best]
     known = {"rate": rate, "decay": decay, "validation": scores[best].item()}
-    return best, {**known, "best_of_grid_on_test": told.by_head(ACTION).max().item()}
+    return best, {**known, BEST_ON_TEST: told.by_head(ACTION).max().item()}

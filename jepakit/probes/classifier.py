@@ -94,18 +94,18 @@ class CrossAttentionBlock(nn.Module):
 
 
 class AttentivePooler(nn.Module):
-    """Tokens -> one vector: `depth` - 1 blocks of self-attention, then a learned query that reads their output."""
+    """Tokens -> a vector for each query: `depth` - 1 blocks of self-attention, then learned queries that read them."""
 
-    def __init__(self, dim: int, heads: int, depth: int, eps: float) -> None:
+    def __init__(self, dim: int, heads: int, depth: int, eps: float, queries: int = 1) -> None:
         super().__init__()
-        self.query_tokens = nn.Parameter(torch.zeros(1, 1, dim))
+        self.query_tokens = nn.Parameter(torch.zeros(1, queries, dim))
         self.cross_attention_block = CrossAttentionBlock(dim, heads, eps)
         self.blocks = nn.ModuleList(SelfAttentionBlock(dim, heads, eps) for _ in range(depth - 1))
 
-    def forward(self, x: Float[Tensor, "b n d"], valid: Bool[Tensor, "b n"] | None = None) -> Float[Tensor, "b d"]:
+    def forward(self, x: Float[Tensor, "b n d"], valid: Bool[Tensor, "b n"] | None = None) -> Float[Tensor, "b q d"]:
         for block in self.blocks:
             x = block(x, valid)
-        return self.cross_attention_block(self.query_tokens.expand(len(x), -1, -1), x, valid).squeeze(1)
+        return self.cross_attention_block(self.query_tokens.expand(len(x), -1, -1), x, valid)
 
 
 class AttentiveClassifier(nn.Module):
@@ -126,7 +126,7 @@ class AttentiveClassifier(nn.Module):
         nn.init.trunc_normal_(self.pooler.query_tokens, std=0.02)
 
     def forward(self, x: Float[Tensor, "b n d"], valid: Bool[Tensor, "b n"] | None = None) -> Float[Tensor, "b c"]:
-        return self.linear(self.pooler(x, valid))
+        return self.linear(self.pooler(x, valid).squeeze(1))
 
 
 def _initialize(module: nn.Module) -> None:

@@ -16,7 +16,6 @@ from torch import Tensor
 from jepakit.probes.census import Census
 from jepakit.probes.subject import Subject
 
-
 BEST_ON_TEST = "best_of_grid_on_test"
 """In what was chosen, a figure that was chosen by looking at the answer: said beside a result, never as the result."""
 
