@@ -83,6 +83,69 @@ ABLATION = (
     Row("ablation.context.overlap_kept", "targets left in the context"),
     Row("ablation.crop.none", "without random resized crop"),
 )
+MOTION = (
+    Row("vjepa.motion.attentive", "V-JEPA"),
+    Row("videomae.motion.attentive", "VideoMAE: the same encoder with pixel targets"),
+    Row("frames.motion.attentive", "I-JEPA, frame by frame"),
+    Row("random_init.motion.attentive", "random init"),
+    Row("raw.motion.attentive", "raw pixels, attentive probe"),
+    Row("raw.motion.linear", "raw pixels, linear probe"),
+    Row("efficiency.vjepa_over_videomae.seconds", "V-JEPA over VideoMAE to tell half of the motions right: seconds"),
+    Row("efficiency.vjepa_over_videomae.flop", "the same: operations"),
+    Row("efficiency.vjepa_over_videomae.samples", "the same: samples"),
+)
+ROBOT = tuple(
+    Row(f"{subject}.metaworld.{figure}", f"{name}, {words}")
+    for subject, name in {
+        "vjepa": "V-JEPA",
+        "videomae": "VideoMAE",
+        "frames": "I-JEPA, frame by frame",
+        "still": "I-JEPA, the middle frame alone",
+        "random_init": "random init",
+        "raw": "raw pixels",
+    }.items()
+    for figure, words in {
+        "attentive": "all tasks",
+        "camera": "all tasks, unseen camera",
+        "scenes": "tasks of one scene",
+    }.items()
+)
+STILL = (
+    Row("vjepa.images.attentive", "V-JEPA, which never saw a still picture"),
+    Row("ijepa.images.attentive", "I-JEPA on the pictures"),
+    Row("omnimae.images.attentive", "VideoMAE on both, as OmniMAE"),
+    Row("random_init.images.attentive", "random init"),
+    Row("raw.images.attentive", "raw pixels"),
+)
+CLIP_ABLATION = (
+    Row("vjepa.ablation.short_long", "short- and long-range masks, multi-block, made rectangular at random"),
+    Row("vjepa.ablation.short_long.short", "short-range masks alone"),
+    Row("vjepa.ablation.short_long.long", "long-range masks alone"),
+    Row("vjepa.ablation.masks.random_tube", "random tubes"),
+    Row("vjepa.ablation.masks.causal", "causal masks"),
+    Row("vjepa.ablation.rectangular.first", "made rectangular by the first indices"),
+    Row("vjepa.ablation.rectangular.pad", "padded"),
+)
+FORESIGHT = (
+    Row("anticipation.recall5", "V-JEPA 2, encoder and predictor"),
+    Row("anticipation.encoder_only", "its encoder alone"),
+    Row("anticipation.predictor_only", "its predictor alone"),
+    Row("anticipation.random_init", "random init, encoder and predictor"),
+    Row("anticipation.prior", "the commonest actions"),
+    Row("anticipation.last_action", "what most often follows the last action"),
+)
+DENSE = tuple(
+    Row(f"dense.{subject}.{figure}", f"{name}, {words}")
+    for figure, words in {"miou": "mean IoU of segmentation", "depth_rmse": "RMSE of depth"}.items()
+    for subject, name in {
+        "vjepa2": "V-JEPA 2",
+        "vjepa21": "V-JEPA 2.1",
+        "hidden_only": "V-JEPA 2.1 without its dense loss",
+        "random_init": "random init",
+        "raw": "raw pixels",
+    }.items()
+)
+VIDEO = (*MOTION, *ROBOT, *STILL, *CLIP_ABLATION, *FORESIGHT, *DENSE)
 COLLAPSE = (
     Row("collapse.no_stopgrad.rank", "effective rank at the end, without average and stop-gradient"),
     Row("collapse.false_alarms", "runs meant to be healthy in which the alarm rang"),
@@ -140,7 +203,7 @@ def renewed(text: str, claims: Claims) -> str:
 
 def expected() -> set[str]:
     """Every claim that the tables have a place for."""
-    rows = {row.claim for row in (*SPEED, *RELIABILITY, *ABLATION, *COLLAPSE)}
+    rows = {row.claim for row in (*SPEED, *RELIABILITY, *ABLATION, *COLLAPSE, *VIDEO)}
     return rows | {cell for name in SETS for subject in SUBJECTS for cell in cells(name, subject) if cell}
 
 
@@ -258,6 +321,12 @@ TABLES: dict[str, Callable[[Claims], str]] = {
     "headline": headline,
     "learning": learning,
     "ablation": listed(ABLATION),
+    "motion": listed(MOTION),
+    "robot": listed(ROBOT),
+    "still": listed(STILL),
+    "clip-ablation": listed(CLIP_ABLATION),
+    "foresight": listed(FORESIGHT),
+    "dense": listed(DENSE),
     "collapse": listed(COLLAPSE),
     "speed": listed(SPEED),
     "kept": kept,
