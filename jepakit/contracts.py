@@ -140,6 +140,17 @@ class Energy(Protocol):
 
 
 @runtime_checkable
+class Regularizer(Protocol):
+    """What keeps embeddings from collapsing: a number for v views (or frames, or layers) of the b samples held here.
+
+    Statistics are those of the global batch, of which `step.rows` are held, and every rank returns the same value;
+    what is drawn at random comes from `step.shared`, so that it is drawn alike on all ranks.
+    """
+
+    def __call__(self, embeddings: Float[Tensor, "v b d"], step: Step) -> Float[Tensor, ""]: ...
+
+
+@runtime_checkable
 class Method(Protocol):
     """A learning rule with its networks: what the engine trains, and all that it knows of it.
 
