@@ -8,10 +8,10 @@ from functools import cached_property
 from pathlib import Path
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Int, UInt8
 from torch import Tensor
 
-from jepakit.config import Config
+from jepakit.config import Config, added
 from jepakit.data.arrays import open_arrays
 from jepakit.data.decode import SUFFIXES
 from jepakit.data.folders import open_folder
@@ -21,6 +21,7 @@ from jepakit.data.shards import open_shards
 from jepakit.data.sources import Listing, Part, Source, labeled_rows, rows_to_pretrain, settle_parts
 from jepakit.data.tables import open_tables
 from jepakit.data.transforms import ImageTransform, RandomResizedCrop, recolor
+from jepakit.data.views import Views
 
 _PACKAGED = "packaged:"
 # Mean and standard deviation of Fashion-MNIST's 60,000 training pictures.
@@ -38,17 +39,27 @@ class Images(Config):
     root: str = "packaged:fashion-mnist"
     transform: ImageTransform = FASHION_MNIST
     augment: RandomResizedCrop | None = None
+    views: Views | None = added(None)  # noqa: RUF009
+    """Several views of each picture, for methods that compare views; they are crops themselves, so no `augment`."""
+
+    def __post_init__(self) -> None:
+        if self.views is not None and self.augment is not None:
+            raise ValueError("data.views cuts its own crops, so data.augment has to be None beside it")
 
     def build(self) -> "ImageDataset":
-        """What is pretrained on: every picture outside of the test part, augmented."""
+        """What is pretrained on: every picture outside of the test part, augmented, or as several views."""
         source, listing = self._opened
-        return ImageDataset(source, listing, rows_to_pretrain(listing), self.transform, self.augment)
+        return ImageDataset(source, listing, rows_to_pretrain(listing), self.transform, self.augment, self.views)
 
     def split(self, part: Part, augmented: bool = False) -> "ImageDataset | None":
-        """The labeled pictures of one part, not augmented unless asked for; None if there are none."""
+        """The labeled pictures of one part, not augmented unless asked for; None if there are none.
+
+        Where there are several views in pretraining, augmented pictures are crops like theirs, without distortions.
+        """
         source, listing = self._opened
         rows = labeled_rows(listing, part)
-        augment = self.augment if augmented else None
+        crop = self.augment if self.views is None else self.views.crop
+        augment = crop if augmented else None
         return ImageDataset(source, listing, rows, self.transform, augment) if len(rows) else None
 
     def everything(self) -> "ImageDataset":
@@ -124,26 +135,24 @@ class ImageDataset:
         rows: Int[Tensor, "n"],
         transform: ImageTransform,
         augment: RandomResizedCrop | None,
+        views: Views | None = None,
     ) -> None:
         labels = None if listing.labels is None else listing.labels[rows]
         self.labels = labels if labels is not None and bool((labels >= 0).all()) else None
         self.classes = listing.classes if self.labels is not None else None
         self._source, self._listing, self._rows = source, listing, rows
-        self._transform, self._augment = transform, augment
+        self._transform, self._augment, self._views = transform, augment, views
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def get(self, index: int, epoch: int, seed: int) -> Mapping[str, Tensor]:
-        """The sample: "x" [c h w] float32, and "label" where all pictures have one. Raises BrokenSample."""
+        """The sample: "x" [c h w] float32, the other views, and "label" where all have one. Raises BrokenSample."""
         pixels = self._source.read(int(self._rows[index]))
-        if self._augment is None:
-            pixels = self._transform.fit(pixels)
+        if self._views is not None:
+            sample = self._views(pixels, self._transform, generator_for(seed, epoch, index))
         else:
-            generator = generator_for(seed, epoch, index)
-            pixels = self._augment(pixels, self._transform.size, self._transform.interpolation, generator)
-            pixels = recolor(pixels, self._transform.channels)
-        sample = {"x": self._transform.normalize(pixels)}
+            sample = {"x": self._transform.normalize(self._look(pixels, index, epoch, seed))}
         return sample if self.labels is None else {**sample, "label": self.labels[index]}
 
     def name(self, index: int) -> str:
@@ -153,3 +162,11 @@ class ImageDataset:
     def order(self, epoch: int, seed: int) -> Int[Tensor, "n"]:
         """A permutation that depends on (seed, epoch) alone."""
         return shuffle(self._listing, self._rows, epoch, seed)
+
+    def _look(self, pixels: UInt8[Tensor, "c h w"], index: int, epoch: int, seed: int) -> UInt8[Tensor, "k s s"]:
+        """The one view of a picture, as bytes."""
+        if self._augment is None:
+            return self._transform.fit(pixels)
+        generator = generator_for(seed, epoch, index)
+        view = self._augment(pixels, self._transform.size, self._transform.interpolation, generator)
+        return recolor(view, self._transform.channels)

@@ -41,8 +41,8 @@ def warn_of_duplicates(pretraining: Config, evaluation: Labeled) -> list[Duplica
     test = evaluation.split("test")
     if test is None:
         return []
-    augmented = any(field.name == "augment" for field in fields(pretraining))
-    seen = (replace(pretraining, augment=None) if augmented else pretraining).build()
+    plain = {field.name: None for field in fields(pretraining) if field.name in ("augment", "views")}
+    seen = replace(pretraining, **plain).build()
     found = find_duplicates(_spread(seen), _spread(test))
     if found:
         looked = f" (looked at {AT_MOST:,} of {len(seen):,})" if len(seen) > AT_MOST else ""
