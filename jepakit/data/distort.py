@@ -58,41 +58,40 @@ class Distortion(Config):
     def __call__(self, pixels: UInt8[Tensor, "c h w"], generator: Generator) -> UInt8[Tensor, "c h w"]:
         """A picture of one or three channels, distorted; a function of the generator's state."""
         numbers = torch.rand(_DRAWS, generator=generator).tolist()
-        chances, factors, order, where = numbers[:4], numbers[4:8], numbers[8:12], numbers[12]
-        jitter, gray, blur, solarize = (
-            chance < share
-            for chance, share in zip(chances, (self.jitter, self.gray, self.blur, self.solarize), strict=True)
-        )
+        shares = (self.jitter, self.gray, self.blur, self.solarize)
+        jitter, gray, blur, solarize = (number < share for number, share in zip(numbers, shares, strict=False))
         if not (jitter or gray or blur or solarize):
             return pixels
         image = to_image(pixels)
         if jitter:
-            image = self._jitter(image, factors, order)
+            image = self._jitter(image, numbers[4:8], numbers[8:12])
         if gray and image.mode == "RGB":
             image = image.convert("L").convert("RGB")
         if blur:
-            radius = self.sigma[0] + where * (self.sigma[1] - self.sigma[0])
+            radius = self.sigma[0] + numbers[12] * (self.sigma[1] - self.sigma[0])
             image = image.filter(ImageFilter.GaussianBlur(radius))
         if solarize:
             image = ImageOps.solarize(image, threshold=128)
         return to_tensor(image)
 
-    def _jitter(self, image: Image.Image, factors: list[float], order: list[float]) -> Image.Image:
-        low, span = zip(
-            *((max(0.0, 1 - s), 1 + s - max(0.0, 1 - s)) for s in (self.brightness, self.contrast, self.saturation)),
-            strict=True,
-        )
-        drawn = [start + share * wide for start, share, wide in zip(low, factors, span, strict=False)]
+    def _jitter(self, image: Image.Image, places: list[float], order: list[float]) -> Image.Image:
+        """The four steps in the order of these numbers, each at its place in the range that it may take."""
+        colored = image.mode == "RGB"
         for step in sorted(range(4), key=order.__getitem__):
             if step == 0 and self.brightness:
-                image = ImageEnhance.Brightness(image).enhance(drawn[0])
+                image = ImageEnhance.Brightness(image).enhance(_factor(self.brightness, places[0]))
             elif step == 1 and self.contrast:
-                image = ImageEnhance.Contrast(image).enhance(drawn[1])
-            elif step == 2 and self.saturation and image.mode == "RGB":
-                image = ImageEnhance.Color(image).enhance(drawn[2])
-            elif step == 3 and self.hue and image.mode == "RGB":
-                image = turn_hue(image, (2 * factors[3] - 1) * self.hue)
+                image = ImageEnhance.Contrast(image).enhance(_factor(self.contrast, places[1]))
+            elif step == 2 and self.saturation and colored:
+                image = ImageEnhance.Color(image).enhance(_factor(self.saturation, places[2]))
+            elif step == 3 and self.hue and colored:
+                image = turn_hue(image, (2 * places[3] - 1) * self.hue)
         return image
+
+
+def _factor(strength: float, place: float) -> float:
+    low, high = max(0.0, 1 - strength), 1 + strength
+    return low + place * (high - low)
 
 
 def turn_hue(image: Image.Image, turn: float) -> Image.Image:

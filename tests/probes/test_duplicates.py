@@ -87,10 +87,11 @@ class Pretraining(Config):
     """Pictures whose training view is useless for a comparison."""
 
     augment: int | None = 1
+    views: int | None = 1
 
     def build(self):
         whole = dataset(photographs(60), "seen")
-        return whole if self.augment is None else Arrays(torch.rand(whole.x.shape))
+        return whole if self.augment is self.views is None else Arrays(torch.rand(whole.x.shape))
 
 
 class Evaluation:
