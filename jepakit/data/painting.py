@@ -82,7 +82,7 @@ def paint(plan: Plan, pictures: UInt8[np.ndarray, "n s s 4"]) -> UInt8[np.ndarra
     canvas[..., :3], canvas[..., 3] = plan.ground, GROUND
     for thing in np.argsort(-plan.distances, kind="stable"):
         patch = shrink(pictures[plan.sprites[thing]], plan.sides[thing])
-        _lay(canvas, patch, plan.places[:frames, thing], FIRST_THING + int(thing))
+        lay(canvas, patch, plan.places[:frames, thing], FIRST_THING + int(thing))
     width = round(BAR_WIDTH * size)
     covered = (round(plan.bar - width / 2) + np.arange(width)) % size
     canvas[(slice(None),) * (1 + plan.along) + (covered,)] = np.append(plan.bar_color, np.uint8(BAR))
@@ -117,7 +117,7 @@ def resampling(source: int, side: int) -> Float[np.ndarray, "side source"]:
     return functional.interpolate(columns, (side, source), mode="bilinear", antialias=True)[0, 0].numpy()
 
 
-def _lay(
+def lay(
     canvas: UInt8[np.ndarray, "t h w 4"],
     patch: UInt8[np.ndarray, "s s 4"],
     places: Float[np.ndarray, "t 2"],
