@@ -1,6 +1,6 @@
 """What the parts may expect of each other. Anything that fits a Protocol may be passed: there is no registry."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -148,6 +148,44 @@ class Regularizer(Protocol):
     """
 
     def __call__(self, embeddings: Float[Tensor, "v b d"], step: Step) -> Float[Tensor, ""]: ...
+
+
+EnergyOf = Callable[[Float[Tensor, "b s z"]], Float[Tensor, "b s"]]
+"""The energies of s values of a latent variable for each of b questions, all of one context and answer."""
+
+
+@dataclass(frozen=True)
+class Inferred:
+    """What a latent variable has to be for an answer: z, how many nats it tells that the context does not, and what
+    the latent adds to the loss. `nats` bounds the information from above: the KL divergence of z from its prior."""
+
+    z: Float[Tensor, "b z"]
+    nats: Float[Tensor, "b"]
+    cost: Float[Tensor, "b"]
+
+
+@runtime_checkable
+class Latent(Protocol):
+    """What a past does not tell of its future. `width` is the size of z; what it may tell is limited, and measured."""
+
+    width: int
+
+    def sample(self, context: Tokens, count: int, generator: Generator) -> Float[Tensor, "b s z"]:
+        """Draws from the prior: what may be, without an answer."""
+        ...
+
+    def infer(self, context: Tokens, answer: Tokens, energy: EnergyOf, step: Step) -> Inferred:
+        """In training: the z of an answer, drawn for the global batch of which `step.rows` are held."""
+        ...
+
+    def search(self, context: Tokens, answer: Tokens, energy: EnergyOf) -> Float[Tensor, "b z"]:
+        """The z of least energy that is found: exactly the least one, where there are finitely many."""
+        ...
+
+    def flops(self, context: int, answer: int, prediction: int) -> int:
+        """Operations of `infer` for one sample of so many tokens, and of learning from it; `prediction` is what one
+        forward pass of the predictor takes."""
+        ...
 
 
 @runtime_checkable

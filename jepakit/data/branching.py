@@ -52,8 +52,10 @@ class Branching(Config):
     sprites: Kind = "emoji"
     side: tuple[float, float] = (0.35, 0.5)
     """The smallest and the largest thing, in sides of a frame."""
-    pace: tuple[float, float] = (0.06, 0.07)
+    pace: tuple[float, float] = (0.08, 0.09)
     """How far it moves from frame to frame, in sides of a frame."""
+    ground: Literal["gray", "color"] = "gray"
+    """Gray in all clips, or a color of its own in each."""
     transform: ClipTransform = BRANCHING_CLIP
     augment: RandomResizedCrop | None = None
 
@@ -131,7 +133,7 @@ class BranchingDataset:
         return self._length
 
     def get(self, index: int, epoch: int, seed: int) -> Mapping[str, Tensor]:
-        """The sample: "x" [c t h w] float32 and "label", its mode. Clips depend on `index` alone, their crops on all."""
+        """The sample: "x" [c t h w] float32 and "label", its mode. Crops alone depend on epoch and seed."""
         label = self.labels[index]
         return {"x": self._draw(self.fate(index, int(label)), epoch, seed, index), "label": label}
 
@@ -147,7 +149,8 @@ class BranchingDataset:
         generator = np.random.default_rng((config.seed, PARTS.index(self._part), index))
         start, heading = generator.random(2), int(generator.integers(4))
         pace, side = (generator.uniform(*span) for span in (config.pace, config.side))
-        ground, row = generator.integers(0, 256, 3, dtype=np.uint8), int(generator.choice(self._rows))
+        color, row = generator.integers(0, 256, 3, dtype=np.uint8), int(generator.choice(self._rows))
+        ground = color if config.ground == "color" else np.full(3, 128, dtype=np.uint8)
         turned = (heading + _TURNED[mode]) % 4 if config.story == "turn" else heading
         times = np.arange(frames)[:, None]
         # The last place before the fork is where it turns, so that the two halves share no frame.

@@ -1,0 +1,143 @@
+"""The rule of what comes next: predict the representation of the future from that of the past (LeCun 2022, 4.3-4.5).
+
+What the past does not tell is left to a latent variable, where there is one: then the energy of a past and a future is
+the least one over all its values, F(x, y) = min over z of E(x, y, z).
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor, nn
+
+from jepakit.contracts import Energy, EnergyOf, Inferred, Latent, Losses, Regularizer, Step, Target
+from jepakit.parts.latents.information import in_bits
+from jepakit.parts.nn.backbone import Backbone
+from jepakit.parts.predictors.conditions import ConditionedPredictor
+from jepakit.parts.predictors.mask_token import MaskTokenPredictor
+from jepakit.tokens import Places, Tokens
+
+
+class DynamicsJEPA(nn.Module):
+    """The backbone sees the past, the target answers for the future, the latent says which one, the predictor imagines.
+
+    The first `past` frames of a clip are the past, the others the future; each is encoded without sight of the other.
+    The `regularizer`, weighed by `weight`, sees the tokens of the past, place by place. A condition is whatever the
+    predictor is told besides the past: z here, actions in a world model; `imagine` takes either.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        predictor: MaskTokenPredictor | ConditionedPredictor,
+        target: Target,
+        energy: Energy,
+        past: int,
+        latent: Latent | None = None,
+        regularizer: Regularizer | None = None,
+        weight: float = 1.0,
+    ) -> None:
+        super().__init__()
+        if (latent is None) == isinstance(predictor, ConditionedPredictor):
+            raise ValueError("a predictor that takes a condition goes with a latent variable, and one needs the other")
+        self.backbone, self.predictor, self.target, self.latent = backbone, predictor, target, latent
+        self.compare, self.past = energy, past
+        self.regularizer, self.weight = regularizer, weight
+
+    @property
+    def kept(self) -> nn.Module:
+        """The backbone to evaluate and export: the average, where the target is one."""
+        return self.target.kept(self.backbone)
+
+    def forward(self, batch: Mapping[str, Tensor], step: Step) -> Losses:
+        """The mean energy of a batch {"x": [b c t h w]}, what its latent variable costs, and what prevents collapse."""
+        past, future = self.divide(batch["x"])
+        context = self.backbone(past)
+        answer = self.answer(future, context)
+        found = self._infer(context, answer, step)
+        condition = None if found is None else found.z.unsqueeze(1)
+        terms = {"prediction": self.energies(context, answer, condition).mean()}
+        metrics = {"gflops": torch.tensor(step.rows.total * self.flops(context, answer) / 1e9, dtype=torch.float64)}
+        if found is not None:
+            terms["latent"] = found.cost.mean()
+            metrics["z_bits"] = in_bits(found.nats.detach())
+        if self.regularizer is not None:
+            terms["collapse"] = self.weight * self.regularizer(context.values.transpose(0, 1), step)
+        return Losses(terms, metrics)
+
+    def divide(self, clip: Float[Tensor, "b c t h w"]) -> tuple[Float[Tensor, "b c s h w"], Float[Tensor, "b c r h w"]]:
+        """Past and future of clips. Raises ValueError for a clip without future."""
+        if clip.shape[2] <= self.past:
+            raise ValueError(f"{self.past} frames are the past, so a clip needs more than that, got {clip.shape[2]}")
+        return clip[:, :, : self.past], clip[:, :, self.past :]
+
+    def answer(self, future: Float[Tensor, "b c r h w"], context: Tokens) -> Tokens:
+        """What the target says of a future, at the places that follow those of the context."""
+        assert context.extent is not None, "a backbone knows its grid"
+        answer = self.target(future, self.backbone)
+        behind = torch.zeros_like(answer.coords[0, 0])
+        behind[0] = context.extent[0]
+        return replace(answer, coords=answer.coords + behind)
+
+    def imagine(self, context: Tokens, answer: Tokens, condition: Float[Tensor, "b q z"] | None = None) -> Tokens:
+        """The future that follows from a past under a condition. Of the answer only the places are looked at."""
+        assert answer.extent is not None, "the answer says how far behind the context it reaches"
+        valid = None if answer.valid is None else answer.valid.unsqueeze(1)
+        places = Places(answer.coords.unsqueeze(1), valid, beyond=answer.extent[0])
+        if isinstance(self.predictor, ConditionedPredictor):
+            return self.predictor(context, places, condition=condition).places
+        return self.predictor(context, places).places
+
+    def energies(
+        self, context: Tokens, answer: Tokens, condition: Float[Tensor, "b q z"] | None = None
+    ) -> Float[Tensor, "b"]:
+        """E(x, y, z), each sample under its condition."""
+        return self.compare(self.imagine(context, answer, condition), answer)
+
+    def energy_of(self, context: Tokens, answer: Tokens) -> EnergyOf:
+        """The energy as a function of z, of several values for each sample at once."""
+
+        def energies(z: Float[Tensor, "b s z"]) -> Float[Tensor, "b s"]:
+            count = z.shape[1]
+            found = self.energies(repeat(context, count), repeat(answer, count), z.flatten(0, 1).unsqueeze(1))
+            return found.unflatten(0, (-1, count))
+
+        return energies
+
+    def energy(self, x: Tensor, y: Tensor, z: Tensor | None = None, generator: Generator | None = None) -> Tensor:
+        """How badly the future `y` [b c t h w] follows from the past `x`, per sample: [b].
+
+        With a latent variable, under `z` [b z] or, where none is given, under the best one that its search finds.
+        """
+        if z is not None and self.latent is None:
+            raise ValueError("this model has no latent variable; call energy(x, y)")
+        context = self.backbone(x)
+        answer = self.answer(y, context)
+        if z is None and self.latent is not None:
+            z = self.latent.search(context, answer, self.energy_of(context, answer))
+        return self.energies(context, answer, None if z is None else z.unsqueeze(1))
+
+    def after_step(self, step: Step) -> None:
+        """Lets the target follow the backbone."""
+        self.target.after_step(self.backbone, step)
+
+    def flops(self, context: Tokens, answer: Tokens) -> int:
+        """Operations of a training step for one sample: a backward pass costs two forward ones."""
+        seen, asked = context.values.shape[1], answer.values.shape[1]
+        predicting = self.predictor.flops(seen, 1, asked)
+        inferring = 0 if self.latent is None else self.latent.flops(seen, asked, predicting)
+        forward = self.backbone.flops(seen) + predicting
+        return 3 * forward + inferring + self.target.flops(asked, self.backbone.flops(asked))
+
+    def _infer(self, context: Tokens, answer: Tokens, step: Step) -> Inferred | None:
+        if self.latent is None:
+            return None
+        return self.latent.infer(context, answer, self.energy_of(context, answer), step)
+
+
+def repeat(tokens: Tokens, count: int) -> Tokens:
+    """Every sample so many times, one after the other."""
+    valid = None if tokens.valid is None else tokens.valid.repeat_interleave(count, dim=0)
+    values, coords = (part.repeat_interleave(count, dim=0) for part in (tokens.values, tokens.coords))
+    return Tokens(values, coords, valid, tokens.extent)
