@@ -30,17 +30,20 @@ def normalized(tokens: Tokens, levels: int = 1) -> Tokens:
 class EMATarget(nn.Module):
     """An exponential moving average of the network answers; no gradient enters it (I-JEPA; BYOL, section 3.1).
 
-    It answers with its last level, or with several `levels` side by side.
+    It answers with its last level, or with several `levels` side by side; with `normalize=False` as they are.
     """
 
-    def __init__(self, network: nn.Module, momentum: Schedule, levels: tuple[int, ...] | None = None) -> None:
+    def __init__(
+        self, network: nn.Module, momentum: Schedule, levels: tuple[int, ...] | None = None, normalize: bool = True
+    ) -> None:
         super().__init__()
         self.network = copy.deepcopy(network).requires_grad_(False)
-        self.momentum, self.levels = momentum, levels
+        self.momentum, self.levels, self.normalize = momentum, levels, normalize
 
     @torch.no_grad()
     def forward(self, x: Tensor, network: nn.Module) -> Tokens:
-        return normalized(self.network(x, layers=self.levels), len(self.levels or (0,)))
+        answer = self.network(x, layers=self.levels)
+        return normalized(answer, len(self.levels or (0,))) if self.normalize else answer
 
     @torch.no_grad()
     def after_step(self, network: nn.Module, step: Step) -> None:
@@ -90,15 +93,16 @@ class DistilledTarget(EMATarget):
 
 
 class SharedTarget(nn.Module):
-    """The network itself answers. With `stop_gradient=False` the trivial solution is open: it collapses."""
+    """The network itself answers. With `stop_gradient=False` and nothing else against it, it collapses."""
 
-    def __init__(self, stop_gradient: bool = True) -> None:
+    def __init__(self, stop_gradient: bool = True, normalize: bool = True) -> None:
         super().__init__()
-        self.stop_gradient = stop_gradient
+        self.stop_gradient, self.normalize = stop_gradient, normalize
 
     def forward(self, x: Tensor, network: nn.Module) -> Tokens:
         with torch.set_grad_enabled(not self.stop_gradient and torch.is_grad_enabled()):
-            return normalized(network(x))
+            answer = network(x)
+        return normalized(answer) if self.normalize else answer
 
     def after_step(self, network: nn.Module, step: Step) -> None:
         """Nothing to do: the network is the target."""

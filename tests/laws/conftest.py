@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ import torch
 import jepakit.family
 import jepakit.rivals
 from jepakit.config import Config
+from jepakit.methods.multiview import MultiView
 
 
 def members() -> dict[str, Config]:
@@ -24,5 +26,19 @@ def tiny(request: pytest.FixtureRequest) -> Config:
 
 
 @pytest.fixture
-def batch(tiny: Config) -> dict[str, torch.Tensor]:
-    return {"x": torch.randn(8, *tiny.samples[0], generator=torch.Generator().manual_seed(1))}
+def batch_of(tiny: Config) -> Callable[[tuple[int, ...]], dict[str, torch.Tensor]]:
+    """Eight samples of a shape that the member can learn from: two views of each, where it compares views."""
+    compares = isinstance(tiny.build(), MultiView)
+
+    def draw(shape: tuple[int, ...]) -> dict[str, torch.Tensor]:
+        generator = torch.Generator().manual_seed(1)
+        x = torch.randn(8, *shape, generator=generator)
+        other = x + 0.1 * torch.randn(8, *shape, generator=generator)
+        return {"x": x, "globals": other.unsqueeze(1)} if compares else {"x": x}
+
+    return draw
+
+
+@pytest.fixture
+def batch(tiny: Config, batch_of: Callable[[tuple[int, ...]], dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    return batch_of(tiny.samples[0])

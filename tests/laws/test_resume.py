@@ -27,7 +27,8 @@ class NoisySet:
 
     def get(self, index: int, epoch: int, seed: int) -> dict[str, torch.Tensor]:
         generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch * 10_007 + index)
-        return {"x": self.samples[index] + 0.1 * torch.randn(self.samples.shape[1:], generator=generator)}
+        x, other = (self.samples[index] + 0.1 * torch.randn(self.samples.shape[1:], generator=generator) for _ in "xy")
+        return {"x": x, "globals": other.unsqueeze(0)}
 
     def order(self, epoch: int, seed: int) -> torch.Tensor:
         return torch.randperm(len(self), generator=torch.Generator().manual_seed(seed * 7919 + epoch))

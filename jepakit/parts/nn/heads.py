@@ -1,0 +1,45 @@
+"""What embeddings are compared behind: small networks that are thrown away after training."""
+
+from itertools import pairwise
+
+from jaxtyping import Float, Shaped
+from torch import Tensor, nn
+
+from jepakit.parts.nn.batch_norm import BatchNorm
+from jepakit.parts.nn.linear import Linear
+from jepakit.tokens import Tokens
+
+
+def make_head(widths: tuple[int, ...], last_norm: bool = False) -> nn.Sequential:
+    """Linear layers from width to width, with batch normalization and a ReLU between them (SimCLR 2002.05709).
+
+    With `last_norm` the output is normalized over the batch, too, without scale and shift (SimSiam 2011.10566).
+    """
+    layers: list[nn.Module] = []
+    for number, (width, wider) in enumerate(pairwise(widths), start=2):
+        layers.append(Linear(width, wider))
+        if number < len(widths):
+            layers += [BatchNorm(wider), nn.ReLU()]
+    return nn.Sequential(*layers, BatchNorm(widths[-1], affine=False)) if last_norm else nn.Sequential(*layers)
+
+
+class Embedder(nn.Module):
+    """A backbone and what is compared of it: the mean of its tokens, behind a head, as the one token of a sample."""
+
+    def __init__(self, backbone: nn.Module, head: nn.Module) -> None:
+        super().__init__()
+        self.backbone, self.head = backbone, head
+
+    def forward(self, x: Shaped[Tensor, "b ..."], layers: tuple[int, ...] | None = None) -> Tokens:
+        tokens: Tokens = self.backbone(x, layers=layers)
+        return as_token(self.head(tokens.pooled()))
+
+    def flops(self, tokens: int) -> int:
+        """Operations of a view of so many tokens, forward."""
+        head = sum(layer.weight.numel() for layer in self.head.modules() if isinstance(layer, nn.Linear))
+        return self.backbone.flops(tokens) + 2 * head  # pyright: ignore[reportCallIssue]
+
+
+def as_token(embedding: Float[Tensor, "b k"]) -> Tokens:
+    """An embedding of a sample as the only token of it: what energies compare."""
+    return Tokens(embedding.unsqueeze(1), embedding.new_zeros(len(embedding), 1, 1))

@@ -1,0 +1,52 @@
+"""Backbones that a Config can name, for methods that take any."""
+
+from dataclasses import dataclass
+
+from jepakit.config import Config
+from jepakit.parts.nn.backbone import Backbone
+from jepakit.parts.nn.initialize import Initialization, initialize
+from jepakit.parts.nn.position import SinCos
+from jepakit.parts.nn.sizes import require_sizes
+from jepakit.parts.nn.transformer import Transformer
+from jepakit.parts.tokenizers.patches import PatchTokenizer
+
+
+@dataclass(frozen=True, kw_only=True)
+class ViT(Config):
+    """A vision transformer of pictures, as in I-JEPA: patches, sines and cosines, no class token. As is: ViT-S/16."""
+
+    image: tuple[int, int] = (224, 224)
+    """Height and width in pixels that positions are made for; other sizes are interpolated."""
+    patch: int = 16
+    channels: int = 3
+    dim: int = 384
+    depth: int = 12
+    heads: int = 6
+    mlp_ratio: float = 4.0
+    initialization: Initialization = "flat"
+    eps: float = 1e-6
+
+    @property
+    def samples(self) -> tuple[tuple[int, ...], ...]:
+        """What it takes: channels, height and width of a picture."""
+        return ((self.channels, *self.image),)
+
+    @property
+    def extent(self) -> tuple[int, int]:
+        """Rows and columns of patches."""
+        return self.image[0] // self.patch, self.image[1] // self.patch
+
+    def build(self) -> Backbone:
+        """The backbone. Raises ValueError for sizes that a network cannot have."""
+        rows, columns = (side // max(self.patch, 1) for side in self.image)
+        require_sizes(
+            {"patch": self.patch, "channels": self.channels, "dim": self.dim, "heads": self.heads,
+             "mlp_ratio * dim": round(self.mlp_ratio * self.dim), "rows of patches": rows,
+             "columns of patches": columns},
+            {"depth": self.depth},
+        )  # fmt: skip
+        tokenizer = PatchTokenizer((self.patch, self.patch), self.channels, self.dim)
+        encoder = Transformer(self.dim, self.depth, self.heads, self.mlp_ratio, self.eps)
+        backbone = Backbone(tokenizer, SinCos(self.dim, self.extent), encoder)
+        initialize(backbone, self.initialization)
+        return backbone

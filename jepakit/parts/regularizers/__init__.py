@@ -1,0 +1,1 @@
+"""Embeddings -> a number: what keeps them from collapsing, over the global batch."""

@@ -1,0 +1,155 @@
+"""SIGReg: embeddings are an isotropic Gaussian if every projection of them is a Gaussian (LeJEPA, 2511.08544).
+
+The statistic is that of Epps and Pulley: the distance between two characteristic functions, of the numbers and of
+N(0, 1). Its knots are equispaced, so that cosines and sines of all knots follow from those of the first by Chebyshev's
+recurrence, and the gradient by Clenshaw's: one sine and one cosine per number, and nothing of the size
+[n, directions, knots].
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from jepakit.contracts import Step
+from jepakit.parts.regularizers.samples import Samples, wide
+
+Over = Literal["samples", "views", "all"]
+"""What makes up one distribution: the samples of one view (of one frame), the views (the frames) of one sample, or all
+of them together."""
+CHUNK = 1 << 15
+"""Numbers that are worked on at once: few enough to stay in the cache of a core."""
+
+
+@runtime_checkable
+class NormalityTest(Protocol):
+    """How far samples of numbers are from N(0, 1): one statistic per sample, 0 or small where they fit."""
+
+    def __call__(self, samples: Samples) -> Float[Tensor, "r"]: ...
+
+
+class EppsPulley:
+    """N times the integral of |ecf(t) - exp(-t^2/2)|^2 exp(-t^2/2) dt, by the trapezoidal rule (2511.08544).
+
+    `knots` equispaced points in [0, `range`]; the negative half is alike and doubles the inner ones.
+    """
+
+    def __init__(self, knots: int = 17, range: float = 3.0) -> None:
+        if knots < 2 or range <= 0:
+            raise ValueError(f"the test needs 2 knots or more and a range above 0, got {knots} knots, range {range}")
+        self.knots, self.spacing = knots, range / (knots - 1)
+
+    def __call__(self, samples: Samples) -> Float[Tensor, "r"]:
+        sums = samples.everywhere(_Waves.apply(samples.values, self.knots - 1, self.spacing))
+        # Few numbers, of which close ones are subtracted: they are worth float64. At the first knot, 0, both
+        # functions are 1.
+        count = samples.count.double()
+        knots = self.spacing * torch.arange(1, self.knots, dtype=torch.float64, device=sums.device)
+        normal = torch.exp(-knots.square() / 2)
+        weight = 2 * self.spacing * normal
+        weight[-1] /= 2
+        real, imaginary = (sums.double() / count).unbind(dim=0)
+        statistics = count * (((real - normal).square() + imaginary.square()) @ weight)
+        return statistics.to(samples.values.dtype)
+
+
+class _Waves(torch.autograd.Function):
+    """[r n] -> [2 r k]: sums over n of cos(j h x) and sin(j h x), for j from 1 to k."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, count: int, spacing: float) -> Tensor:
+        ctx.save_for_backward(x)
+        ctx.spacing = spacing
+        sums = x.new_empty(2, len(x), count)
+        for rows in _chunks(x):
+            newer, twice = _first_waves(x[rows], spacing)
+            older = torch.zeros_like(newer)
+            older[0] = 1
+            for j in range(count):
+                sums[:, rows, j] = newer.sum(dim=-1)
+                newer, older = older.neg_().addcmul_(twice, newer), newer
+        return sums
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        """h times the sum over j of j (sine's gradient cos(j h x) - cosine's gradient sin(j h x))."""
+        (x,), (gradient,) = ctx.saved_tensors, gradients
+        order = ctx.spacing * torch.arange(1, gradient.shape[-1] + 1, dtype=x.dtype, device=x.device)
+        factors = torch.stack([gradient[1] * order, -gradient[0] * order])
+        found = torch.empty_like(x)
+        for rows in _chunks(x):
+            waves, twice = _first_waves(x[rows], ctx.spacing)
+            newer, older = torch.zeros_like(waves), torch.zeros_like(waves)
+            for factor in factors[:, rows].unsqueeze(2).unbind(dim=-1)[::-1]:
+                newer, older = older.neg_().addcmul_(twice, newer).add_(factor), newer
+            torch.sum(newer.mul_(waves), dim=0, out=found[rows]).sub_(older[0])
+        return found, None, None
+
+
+def _chunks(x: Float[Tensor, "r n"]) -> Iterator[slice]:
+    size = max(CHUNK // max(x.shape[1], 1), 1)
+    return (slice(start, start + size) for start in range(0, len(x), size))
+
+
+def _first_waves(x: Float[Tensor, "r n"], spacing: float) -> tuple[Float[Tensor, "2 r n"], Float[Tensor, "r n"]]:
+    """Cosine and sine of the first knot, and twice the cosine."""
+    waves = x.new_empty(2, *x.shape)
+    angle = x * spacing
+    torch.cos(angle, out=waves[0])
+    torch.sin(angle, out=waves[1])
+    return waves, torch.mul(waves[0], 2, out=angle)
+
+
+class Sliced(nn.Module):
+    """A test of N(0, 1) along random directions, averaged over them; the directions are new in every step.
+
+    One that finds nothing along any direction says that embeddings are an isotropic Gaussian (Cramer and Wold), and so
+    they neither collapse nor correlate. On sequences, `over` says whose distribution is meant.
+    """
+
+    def __init__(self, test: NormalityTest, directions: int = 1024, over: Over = "samples") -> None:
+        super().__init__()
+        if directions < 1:
+            raise ValueError(f"embeddings are tested along 1 direction or more, got {directions}")
+        self.test, self.directions, self.over = test, directions, over
+
+    def forward(self, embeddings: Float[Tensor, "v b d"], step: Step) -> Float[Tensor, ""]:
+        with torch.autocast(embeddings.device.type, enabled=False):
+            grouped = self._group(wide(embeddings))
+            along = draw_directions(embeddings.shape[2], self.directions, step).to(grouped)
+            return self.measure(grouped, along)
+
+    def measure(self, embeddings: Float[Tensor, "g n d"], along: Float[Tensor, "s d"]) -> Float[Tensor, ""]:
+        """The mean over groups and directions; the n of a group are spread over the ranks, or else the groups are."""
+        spread = self.over != "views"
+        statistics = self.test(Samples((along @ embeddings.mT).flatten(0, 1), spread))
+        if spread:
+            return statistics.mean()
+        everyone = Samples(statistics.unsqueeze(0))
+        return everyone.mean(everyone.values).squeeze()
+
+    def _group(self, embeddings: Float[Tensor, "v b d"]) -> Float[Tensor, "g n d"]:
+        if self.over == "samples":
+            return embeddings
+        return embeddings.transpose(0, 1) if self.over == "views" else embeddings.flatten(0, 1).unsqueeze(0)
+
+
+class SIGReg(Sliced):
+    """SIGReg as published (2511.08544): the statistic of Epps and Pulley, mean over directions and views.
+
+    It grows with the number of samples, as released: N times the integral.
+    """
+
+    def __init__(self, directions: int = 1024, knots: int = 17, range: float = 3.0, over: Over = "samples") -> None:
+        super().__init__(EppsPulley(knots, range), directions, over)
+
+
+def draw_directions(width: int, count: int, step: Step) -> Float[Tensor, "s d"]:
+    """Directions that are uniform on the sphere, on the CPU; the same on every rank in one step."""
+    drawn = torch.randn(count, width, generator=step.shared)
+    return drawn / drawn.norm(dim=1, keepdim=True).clamp(min=math.sqrt(torch.finfo(drawn.dtype).tiny))

@@ -1,0 +1,38 @@
+"""SimCLR (Chen et al. 2020, arXiv 2002.05709): views of a sample attract each other, all other samples repel."""
+
+from dataclasses import dataclass, field, replace
+
+from jepakit.config import Config
+from jepakit.methods.multiview import MultiView
+from jepakit.parts.energies import cosine
+from jepakit.parts.nn.heads import Embedder, make_head
+from jepakit.parts.nn.networks import ViT
+from jepakit.parts.regularizers.contrastive import InfoNCE
+from jepakit.parts.targets import SharedTarget
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimCLR(Config):
+    """SimCLR with the published head (section 2.1) and NT-Xent over the global batch (equation 1)."""
+
+    network: ViT = field(default_factory=ViT)
+    head: tuple[int, ...] = (2048, 128)
+    temperature: float = 0.1
+
+    def build(self) -> MultiView:
+        """The method. Raises ValueError for sizes that a network cannot have."""
+        backbone = self.network.build()
+        network = Embedder(backbone, make_head((backbone.dim, *self.head)))
+        target = SharedTarget(stop_gradient=False, normalize=False)
+        return MultiView(network, target, cosine, None, InfoNCE(self.temperature), weights=(0.0, 1.0))
+
+    @property
+    def samples(self) -> tuple[tuple[int, ...], ...]:
+        """What it learns from: channels, height and width of a view."""
+        return self.network.samples
+
+
+VIT_S16 = SimCLR()
+TINY = replace(
+    VIT_S16, network=ViT(image=(32, 32), patch=8, dim=48, depth=2, heads=4, initialization="fan_in"), head=(64, 16)
+)
