@@ -10,7 +10,6 @@ import torch
 import torch.distributed as dist
 from jaxtyping import Shaped
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 
 class _Sum(torch.autograd.Function):
@@ -21,9 +20,8 @@ class _Sum(torch.autograd.Function):
         return _added(own)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        return _added(gradients[0])
+        return _Sum.apply(*gradients)
 
 
 def _added(own: Tensor) -> Tensor:

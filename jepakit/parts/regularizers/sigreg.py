@@ -76,7 +76,9 @@ class _Waves(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, *gradients: Tensor
+    ) -> tuple[Tensor, None, None]:
         """h times the sum over j of j (sine's gradient cos(j h x) - cosine's gradient sin(j h x))."""
         (x,), (gradient,) = ctx.saved_tensors, gradients
         order = ctx.spacing * torch.arange(1, gradient.shape[-1] + 1, dtype=x.dtype, device=x.device)
