@@ -15,7 +15,7 @@ from jepakit.app.samples import open_samples
 from jepakit.app.windows import Timeline, WindowReader
 from jepakit.data.video_files import is_video
 from jepakit.data.videos import Videos
-from jepakit.parts.nn.backbone import Backbone
+from jepakit.parts.nn.backbone import AnyBackbone
 from jepakit.probes.features import Features, extract
 
 FORMATS = (".parquet", ".csv")
@@ -74,7 +74,7 @@ def embed(
 
 
 def _embed_windows(
-    backbone: Backbone, samples: Videos, wanted: Wanted, out: Path, place: torch.device
+    backbone: AnyBackbone, samples: Videos, wanted: Wanted, out: Path, place: torch.device
 ) -> tuple[Features, tuple[str, ...]]:
     dataset, batch = samples.everything(), wanted.batch or CLIPS_AT_ONCE
     reader = WindowReader(backbone, samples.transform, place, wanted.layers, batch, wanted.stride)

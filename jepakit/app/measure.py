@@ -11,7 +11,7 @@ from jepakit.app.samples import open_samples, samples_of
 from jepakit.contracts import Transform
 from jepakit.data.images import Images
 from jepakit.data.videos import SeveralViews, Videos
-from jepakit.parts.nn.backbone import Backbone
+from jepakit.parts.nn.backbone import AnyBackbone
 from jepakit.probes import suite
 from jepakit.probes.attentive import Attentive
 from jepakit.probes.duplicates import warn_of_duplicates
@@ -78,7 +78,7 @@ def measure(
     if run is not None and isinstance(run.data, Images):
         warn_of_duplicates(run.data, data)
 
-    def random_init(number: int) -> Backbone:
+    def random_init(number: int) -> AnyBackbone:
         torch.manual_seed(number)
         fresh = weights.model.build().kept
         fresh.transform = backbone.transform

@@ -14,7 +14,7 @@ from jepakit.data.clip_transform import ClipTransform
 from jepakit.data.clips import read_again
 from jepakit.data.videos import VideoDataset
 from jepakit.data.windows import Window, windows
-from jepakit.parts.nn.backbone import Backbone
+from jepakit.parts.nn.backbone import AnyBackbone
 from jepakit.probes.features import Features, evaluating
 
 
@@ -36,7 +36,7 @@ class Timeline:
 class WindowReader:
     """Takes videos apart and encodes them: `batch` windows at once, each `stride` seconds after the last."""
 
-    backbone: Backbone
+    backbone: AnyBackbone
     transform: ClipTransform
     device: torch.device
     layers: tuple[int, ...] | None = None

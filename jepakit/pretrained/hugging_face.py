@@ -6,7 +6,7 @@ from pathlib import Path
 from jepakit.config import Config
 from jepakit.family.ijepa import IJEPA
 from jepakit.family.vjepa2 import VJEPA2
-from jepakit.parts.nn.backbone import Backbone
+from jepakit.parts.nn.backbone import AnyBackbone, Backbone
 from jepakit.pretrained import hugging_face_ijepa as ijepa
 from jepakit.pretrained import hugging_face_vjepa2 as vjepa2
 from jepakit.pretrained.weights import Weights
@@ -43,16 +43,16 @@ def read_folder(path: Path, name: str) -> Weights:
 
 
 def write_folder(
-    folder: Path, backbone: Backbone, predictor: State | None, model: Config, origin: Mapping[str, str]
+    folder: Path, backbone: AnyBackbone, predictor: State | None, model: Config, origin: Mapping[str, str]
 ) -> list[str]:
     """config.json, model.safetensors, the file of its processor and a model card, for `from_pretrained`.
 
     Returns what a user should read about it. Raises ValueError for a model that transformers does not have.
     """
-    match model:
-        case IJEPA():
+    match model, backbone:
+        case IJEPA(), Backbone():
             written, head = ijepa.write(backbone, model), "An I-JEPA encoder"
-        case VJEPA2():
+        case VJEPA2(), Backbone():
             written, head = vjepa2.write(backbone, predictor, model), "A V-JEPA 2 encoder"
         case _:
             raise ValueError(f"transformers has no model for a {type(model).__name__}; export to safetensors or onnx")

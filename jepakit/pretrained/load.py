@@ -8,7 +8,7 @@ from typing import Any
 from jepakit.contracts import Transform
 from jepakit.data.clip_transform import ClipTransform
 from jepakit.data.transforms import ImageTransform
-from jepakit.parts.nn.backbone import Backbone
+from jepakit.parts.nn.backbone import AnyBackbone
 from jepakit.pretrained import hub, hugging_face, official, own
 from jepakit.pretrained.weights import Entry, Source, Weights
 
@@ -21,7 +21,7 @@ def load(
     trusted: bool = False,
     image: int | None = None,
     heads: int | None = None,
-) -> Backbone:
+) -> AnyBackbone:
     """The backbone of a run, of one of its checkpoints, of an exported folder, or of released weights.
 
     It is in eval mode and frozen (`requires_grad_(True)` to fine-tune it), and its `transform` makes its input:

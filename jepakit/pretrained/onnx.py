@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from jepakit.parts.nn.backbone import Backbone
+from jepakit.parts.nn.backbone import AnyBackbone
 
 NAME = "backbone.onnx"
 TOLERANCE = 1e-4
@@ -20,7 +20,7 @@ TOLERANCE = 1e-4
 class Values(nn.Module):
     """A backbone that returns a plain tensor."""
 
-    def __init__(self, backbone: Backbone) -> None:
+    def __init__(self, backbone: AnyBackbone) -> None:
         super().__init__()
         self.backbone = backbone
 
@@ -28,7 +28,7 @@ class Values(nn.Module):
         return self.backbone(x).values
 
 
-def write(folder: Path, backbone: Backbone, shape: tuple[int, ...], origin: Mapping[str, str]) -> list[str]:
+def write(folder: Path, backbone: AnyBackbone, shape: tuple[int, ...], origin: Mapping[str, str]) -> list[str]:
     """Writes backbone.onnx: "pixels" [batch c (t) h w] -> "tokens" [batch n d], for any batch and one size of input.
 
     The graph is run and compared before it counts as written. Raises ImportError without the extra, ValueError if the
@@ -59,7 +59,7 @@ def write(folder: Path, backbone: Backbone, shape: tuple[int, ...], origin: Mapp
     return [f"onnxruntime differs from torch by {_difference(folder / NAME, backbone, shape):.1e} at most"]
 
 
-def _difference(path: Path, backbone: Backbone, shape: tuple[int, ...]) -> float:
+def _difference(path: Path, backbone: AnyBackbone, shape: tuple[int, ...]) -> float:
     """The largest difference on another batch size than the one that was traced."""
     import onnxruntime
 
@@ -87,5 +87,5 @@ def _quiet() -> Iterator[None]:
         log.setLevel(level)
 
 
-def _transform(backbone: Backbone) -> str:
+def _transform(backbone: AnyBackbone) -> str:
     return json.dumps(None if backbone.transform is None else backbone.transform.to_json())

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from jepakit.config import Config
 from jepakit.contracts import Transform
-from jepakit.parts.nn.backbone import Backbone
+from jepakit.parts.nn.backbone import AnyBackbone
 from jepakit.pretrained.networks import build_empty, fill, name_of, placed, under
 from jepakit.weights.keys import State, listed
 
@@ -29,7 +29,7 @@ class Weights:
     notes: tuple[str, ...] = ()
     """What was dropped or assumed on the way in, one sentence each."""
 
-    def backbone(self, entry: Entry = "target_encoder") -> Backbone:
+    def backbone(self, entry: Entry = "target_encoder") -> AnyBackbone:
         """The kept network (or the trained one, for "encoder"), with its transform, in eval mode and frozen.
 
         Raises ValueError if the source has no such network, or if it does not fit its own description.
@@ -48,7 +48,8 @@ class Weights:
         method = build_empty(self.model)
         state = self.state
         if self.predictor is not None and method.kept is not method.backbone:
-            encoders = {name: under(name, state) for name in ("backbone", name_of(method.kept, method))}
+            names = [name_of(part, method) for part in (method.backbone, method.kept)]
+            encoders = {name: under(name, state) for name in names}
             given = next(encoder for encoder in encoders.values() if encoder)
             state = state | {key: tensor for name, encoder in encoders.items() if not encoder
                              for key, tensor in placed(name, given).items()}  # fmt: skip
@@ -60,8 +61,8 @@ class Weights:
 
     def network(self, entry: Entry, method: Any) -> State:
         """The tensors of one encoder. Raises ValueError if they are not there."""
-        kept = name_of(method.kept, method)
-        found = under(kept if entry == "target_encoder" else "backbone", self.state)
+        part = method.kept if entry == "target_encoder" else method.backbone
+        found = under(name_of(part, method), self.state)
         if found:
             return found
         if entry == "encoder":

@@ -1,5 +1,7 @@
 """What is kept after training: a tokenizer and an encoder in one."""
 
+from abc import ABC, abstractmethod
+
 from jaxtyping import Int, Shaped
 from torch import Tensor, nn
 
@@ -11,14 +13,37 @@ from jepakit.parts.tokenizers.patches import PatchTokenizer
 from jepakit.tokens import Tokens
 
 
-class Backbone(nn.Module):
-    """Raw input -> Tokens. `transform` makes its input from files, pictures or arrays; None until it is known."""
+class AnyBackbone(nn.Module, ABC):
+    """Raw input -> Tokens of width `dim`, by whatever network.
+
+    `transform` makes its input from files, pictures or arrays; None until it is known.
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.dim = dim
+        self.transform: Transform | None = None
+
+    @abstractmethod
+    def forward(
+        self,
+        x: Shaped[Tensor, "..."],
+        keep: Int[Tensor, "b k"] | None = None,
+        layers: tuple[int, ...] | None = None,
+    ) -> Tokens:
+        """Tokens of what `transform` made, as `contracts.Backbone` has it."""
+
+    @abstractmethod
+    def flops(self, tokens: int) -> int:
+        """Floating point operations of one sample of so many (kept) tokens, forward."""
+
+
+class Backbone(AnyBackbone):
+    """A transformer on patches: the one that can drop tokens before it looks at them."""
 
     def __init__(self, tokenizer: PatchTokenizer | Modalities, position: Position, encoder: Transformer) -> None:
-        super().__init__()
+        super().__init__(tokenizer.dim)
         self.tokenizer, self.position, self.encoder = tokenizer, position, encoder
-        self.transform: Transform | None = None
-        self.dim = tokenizer.dim
 
     def forward(
         self,
@@ -31,10 +56,7 @@ class Backbone(nn.Module):
         `keep` names the tokens to look at: the others are dropped before anything is computed from them, and -1 is
         padding. `layers` puts the named levels side by side on the last axis. Raises TypeError for integers.
         """
-        if not x.is_floating_point():
-            raise TypeError(
-                f"a backbone takes normalised floats, got {x.dtype}; pass raw pictures through backbone.transform"
-            )
+        require_floats(x)
         single = x.ndim == 1 + len(self.tokenizer.patch)
         tokens = self.tokenizer(x.unsqueeze(0) if single else x, keep)
         assert tokens.extent is not None, "a patch tokenizer always knows its grid"
@@ -44,3 +66,11 @@ class Backbone(nn.Module):
     def flops(self, tokens: int) -> int:
         """Floating point operations of one sample of so many (kept) tokens, forward."""
         return self.tokenizer.flops(tokens) + self.encoder.flops(tokens)
+
+
+def require_floats(x: Shaped[Tensor, "..."]) -> None:
+    """Raises TypeError for bytes: raw pictures, which nobody has normalized yet."""
+    if not x.is_floating_point():
+        raise TypeError(
+            f"a backbone takes normalised floats, got {x.dtype}; pass raw pictures through backbone.transform"
+        )
