@@ -28,7 +28,7 @@ class VarianceCovariance(nn.Module):
 
     def forward(self, embeddings: Views, step: Step) -> Float[Tensor, ""]:
         with torch.autocast(embeddings.device.type, enabled=False):
-            centered, count = center(wide(embeddings))
+            centered, _, count = center(wide(embeddings))
             return self.variance * self.lack(centered, count) + self.covariance * common(centered, count)
 
     def lack(self, centered: Views, count: Float[Tensor, ""]) -> Float[Tensor, ""]:
@@ -53,7 +53,7 @@ class CrossCorrelation(nn.Module):
         """Raises ValueError for a single view, for there is nothing to correlate."""
         require_views(embeddings)
         with torch.autocast(embeddings.device.type, enabled=False):
-            centered, _ = center(wide(embeddings))
+            centered, _, _ = center(wide(embeddings))
             norm = sum_over_ranks(centered.square().sum(dim=1, keepdim=True))
             # A feature that does not vary has no correlation; it is 0 here, with a gradient that is finite.
             units = centered * norm.clamp(min=torch.finfo(norm.dtype).tiny).rsqrt()
@@ -64,10 +64,11 @@ class CrossCorrelation(nn.Module):
             return ((1 - same).square().sum() + self.redundancy * redundant) / len(pairs)
 
 
-def center(embeddings: Views) -> tuple[Views, Float[Tensor, ""]]:
-    """Embeddings without the mean that each view has over the global batch, and the number of samples in that."""
+def center(embeddings: Views) -> tuple[Views, Float[Tensor, "v 1 d"], Float[Tensor, ""]]:
+    """Embeddings without the mean that each view has over the global batch, that mean, and how many samples it has."""
     count = count_of(embeddings)
-    return embeddings - sum_over_ranks(embeddings.sum(dim=1, keepdim=True)) / count, count
+    mean = sum_over_ranks(embeddings.sum(dim=1, keepdim=True)) / count
+    return embeddings - mean, mean, count
 
 
 def common(centered: Views, count: Float[Tensor, ""]) -> Float[Tensor, ""]:
