@@ -7,7 +7,7 @@ from jepakit.config import Config
 from jepakit.methods.multiview import MultiView
 from jepakit.parts.energies import l2
 from jepakit.parts.nn.heads import Embedder, make_head
-from jepakit.parts.nn.networks import ViT
+from jepakit.parts.nn.networks import Network, ViT
 from jepakit.parts.nn.sizes import require_sizes
 from jepakit.parts.regularizers.sigreg import SIGReg
 from jepakit.parts.targets import SharedTarget
@@ -23,7 +23,7 @@ class LeJEPA(Config):
 
     title: ClassVar[str] = "LeJEPA"
 
-    network: ViT = field(default_factory=ViT)
+    network: Network = field(default_factory=ViT)
     head: tuple[int, ...] = (2048, 2048, 16)
     """Widths of the head's layers; batch normalization and ReLU lie between them."""
     trade_off: float = 0.05

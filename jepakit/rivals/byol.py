@@ -6,7 +6,7 @@ from jepakit.config import Config
 from jepakit.methods.multiview import MultiView
 from jepakit.parts.energies import cosine
 from jepakit.parts.nn.heads import Embedder, make_head
-from jepakit.parts.nn.networks import ViT
+from jepakit.parts.nn.networks import Network, ViT
 from jepakit.parts.targets import EMATarget
 from jepakit.schedules import cosine as cosine_schedule
 
@@ -15,7 +15,7 @@ from jepakit.schedules import cosine as cosine_schedule
 class BYOL(Config):
     """BYOL with the published heads and momentum (section 3.3); half the published energy, which counts both ways."""
 
-    network: ViT = field(default_factory=ViT)
+    network: Network = field(default_factory=ViT)
     head: tuple[int, ...] = (4096, 256)
     predictor: tuple[int, ...] = (4096, 256)
     momentum: tuple[float, float] = (0.996, 1.0)

@@ -6,7 +6,7 @@ from jepakit.config import Config
 from jepakit.methods.multiview import MultiView
 from jepakit.parts.energies import cosine
 from jepakit.parts.nn.heads import Embedder, make_head
-from jepakit.parts.nn.networks import ViT
+from jepakit.parts.nn.networks import Network, ViT
 from jepakit.parts.regularizers.contrastive import InfoNCE
 from jepakit.parts.targets import SharedTarget
 
@@ -15,7 +15,7 @@ from jepakit.parts.targets import SharedTarget
 class SimCLR(Config):
     """SimCLR with the published head (section 2.1) and NT-Xent over the global batch (equation 1)."""
 
-    network: ViT = field(default_factory=ViT)
+    network: Network = field(default_factory=ViT)
     head: tuple[int, ...] = (2048, 128)
     temperature: float = 0.1
 

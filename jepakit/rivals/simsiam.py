@@ -6,7 +6,7 @@ from jepakit.config import Config
 from jepakit.methods.multiview import MultiView
 from jepakit.parts.energies import cosine
 from jepakit.parts.nn.heads import Embedder, make_head
-from jepakit.parts.nn.networks import ViT
+from jepakit.parts.nn.networks import Network, ViT
 from jepakit.parts.targets import SharedTarget
 
 
@@ -14,7 +14,7 @@ from jepakit.parts.targets import SharedTarget
 class SimSiam(Config):
     """SimSiam with the published heads (section 3): a normalized output, and a predictor with a narrow waist."""
 
-    network: ViT = field(default_factory=ViT)
+    network: Network = field(default_factory=ViT)
     head: tuple[int, ...] = (2048, 2048, 2048)
     waist: int = 512
     stop_gradient: bool = True

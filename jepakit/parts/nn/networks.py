@@ -4,9 +4,11 @@ from dataclasses import dataclass
 
 from jepakit.config import Config
 from jepakit.parts.nn.backbone import Backbone
+from jepakit.parts.nn.convnet import ConvNeXt, ResNet
 from jepakit.parts.nn.initialize import Initialization, initialize
 from jepakit.parts.nn.position import SinCos
 from jepakit.parts.nn.sizes import require_sizes
+from jepakit.parts.nn.timm import Timm
 from jepakit.parts.nn.transformer import Transformer
 from jepakit.parts.tokenizers.patches import PatchTokenizer
 
@@ -50,3 +52,7 @@ class ViT(Config):
         backbone = Backbone(tokenizer, SinCos(self.dim, self.extent), encoder)
         initialize(backbone, self.initialization)
         return backbone
+
+
+Network = ViT | ResNet | ConvNeXt | Timm
+"""What a method that hides no tokens can be built around."""
