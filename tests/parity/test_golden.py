@@ -20,6 +20,8 @@ from jepakit.family.vjepa2 import VJEPA2
 from jepakit.family.vjepa21 import VJEPA21, spaced
 from jepakit.methods.masked import MaskedJEPA
 from jepakit.parts.nn.position import GridPosition
+from jepakit.parts.regularizers.samples import Samples
+from jepakit.parts.regularizers.sigreg import SIGReg
 from jepakit.pretrained.networks import fill
 from jepakit.pretrained.positions import without_table
 from jepakit.probes.classifier import AttentiveClassifier
@@ -203,8 +205,21 @@ def check_vjepa21(recording: Recording) -> None:
     close(method.backbone(given["video"], layers=levels).values, expected["hierarchical"], "hierarchical")
 
 
-def close(ours: Tensor, recorded: Tensor, name: str) -> None:
-    torch.testing.assert_close(ours, recorded, atol=TOLERANCE, rtol=0, msg=lambda text: f"{name}: {text}")
+def check_sigreg(recording: Recording) -> None:
+    """The statistic of each direction, SIGReg and its gradient, along the recorded directions."""
+    sizes, expected = recording.sizes, recording.part("out")
+    embeddings, along = recording.tensors["in.embeddings"].requires_grad_(), recording.tensors["in.directions"].T
+    regularizer = SIGReg(len(along), sizes["n_points"], sizes["t_max"])
+    found = regularizer.measure(embeddings.unsqueeze(0), along)
+    found.backward()
+    statistics = regularizer.test(Samples(along @ embeddings.detach().T))
+    close(statistics, expected["statistic_per_direction"], "the statistic of a direction", 1e-5)
+    close(found.detach().reshape(1), expected["sigreg"].reshape(1), "SIGReg", 1e-5)
+    close(embeddings.grad, expected["gradient"], "the gradient", 1e-5)
+
+
+def close(ours: Tensor, recorded: Tensor, name: str, tolerance: float = TOLERANCE) -> None:
+    torch.testing.assert_close(ours, recorded, atol=tolerance, rtol=0, msg=lambda text: f"{name}: {text}")
 
 
 CHECKS: dict[str, Callable[[Recording], None]] = {
@@ -213,6 +228,7 @@ CHECKS: dict[str, Callable[[Recording], None]] = {
     "vjepa2": check_vjepa2,
     "v21": check_vjepa21,
     "probe": check_probe,
+    "sigreg": check_sigreg,
 }
 
 

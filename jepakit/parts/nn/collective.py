@@ -43,7 +43,7 @@ def sum_over_ranks(own: Shaped[Tensor, "*s"]) -> Shaped[Tensor, "*s"]:
 def gather_rows(own: Shaped[Tensor, "b *s"]) -> tuple[Shaped[Tensor, "n *s"], int]:
     """The rows of all ranks, in order, on every rank, and at which of them this rank's own begin.
 
-    How many rows each holds may differ, and may be none. A sum of rows that stand where the others have zeros, so that
+    How many rows each holds may differ. A sum of rows that stand where the others have zeros, so that
     its gradient needs no code of its own.
     """
     if ranks() == 1:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from jepakit.contracts import Step
+from jepakit.parts.nn.collective import sum_over_ranks
 from jepakit.parts.regularizers.samples import Samples, wide
 
 Over = Literal["samples", "views", "all"]
@@ -132,8 +133,8 @@ class Sliced(nn.Module):
         statistics = self.test(Samples((along @ embeddings.mT).flatten(0, 1), spread))
         if spread:
             return statistics.mean()
-        everyone = Samples(statistics.unsqueeze(0))
-        return everyone.mean(everyone.values).squeeze()
+        held = statistics.new_full((), len(statistics))
+        return sum_over_ranks(statistics.sum()) / sum_over_ranks(held)
 
     def _group(self, embeddings: Float[Tensor, "v b d"]) -> Float[Tensor, "g n d"]:
         if self.over == "samples":
