@@ -4,7 +4,7 @@ What methods that compare views learn to ignore is what is done here; a JEPA wit
 the work, as it did for the published results.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -54,6 +54,10 @@ class Distortion(Config):
         """Whether a picture may come out otherwise than it went in."""
         strength = self.brightness + self.contrast + self.saturation + self.hue
         return bool(self.jitter * strength or self.gray or self.blur * self.sigma[1] or self.solarize)
+
+    def scaled(self, factor: float) -> "Distortion":
+        """The same for pictures that are so many times larger."""
+        return replace(self, sigma=(factor * self.sigma[0], factor * self.sigma[1]))
 
     def __call__(self, pixels: UInt8[Tensor, "c h w"], generator: Generator) -> UInt8[Tensor, "c h w"]:
         """A picture of one or three channels, distorted; a function of the generator's state."""

@@ -1,7 +1,7 @@
 """Several views of one picture, for methods that compare them: large ones, and small ones if asked for."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import UInt8
@@ -13,6 +13,8 @@ from jepakit.data.distort import LEJEPA as LEJEPA_DISTORTION
 from jepakit.data.distort import SIMCLR as SIMCLR_DISTORTION
 from jepakit.data.transforms import ImageTransform, RandomResizedCrop, recolor
 
+PUBLISHED = 224
+"""Pixels of a side of the pictures that the presets below were published for; `at` makes them fit others."""
 _LARGE = RandomResizedCrop(scale=(0.2, 1.0), flip=True)
 _SMALL = RandomResizedCrop(scale=(0.05, 0.3), flip=True)
 
@@ -51,6 +53,12 @@ class Views(Config):
         still = self.crop is None and not any(distortion.changes for distortion in self.distortions)
         if still and self.count > 1 and not self.shared:
             raise ValueError("without crop and distortions all views are equal; set shared=True if that is meant")
+
+    def at(self, size: int, local_size: int) -> "Views":
+        """The same for pictures of another size than the published 224: blur, counted in pixels, grows or shrinks."""
+        distortions = tuple(each.scaled(size / PUBLISHED) for each in self.distortions)
+        small = None if self.local_distortion is None else self.local_distortion.scaled(local_size / self.local_size)
+        return replace(self, distortions=distortions, local_distortion=small, local_size=local_size)
 
     def __call__(
         self, pixels: UInt8[Tensor, "c h w"], transform: ImageTransform, generator: Generator

@@ -130,6 +130,17 @@ def test_published_views_take_gray_pictures_and_travel_as_json(root, name):
     assert Config.from_json(json.loads(json.dumps(config.to_json()))) == config
 
 
+def test_published_views_fit_smaller_pictures():
+    dino = presets.DINO.at(56, 24)
+    assert dino.local_size == 24
+    assert dino.distortions[0].sigma == (0.025, 0.5)
+    assert dino.local_distortion is not None
+    assert dino.local_distortion.sigma == (0.025, 0.5)
+    assert (dino.distortions[1].solarize, dino.crop) == (0.2, presets.DINO.crop)
+    assert presets.DINO.at(224, 96) == presets.DINO
+    assert presets.CROPS.at(64, 32) == replace(presets.CROPS, local_size=32)
+
+
 def test_parts_to_measure_with_are_single_views(root):
     data = images(root, presets.SIMCLR)
     part, augmented = data.split("train"), data.split("train", augmented=True)
