@@ -32,11 +32,12 @@ from jepakit.recipes.images import SMALL
 from jepakit.rivals.videomae import VideoMAE
 from jepakit.train.run import Keep, Run
 
-STEPS, BATCH = 3_000, 32
+STEPS, BATCH = 1_000, 32
 CLIPS = RobotClips()
 TRAINED_ON = replace(CLIPS, augment=CROP)
 MOMENTS = replace(TRAINED_ON, transform=replace(ROBOT_CLIP, sampling=replace(ROBOT_CLIP.sampling, frames=2)))
 """The same clips for a model of pictures, from anywhere in them: two frames are soon cropped."""
+VJEPA_SMALL = replace(vjepa.SMALL_COLOR, momentum=(0.999, 1.0))
 VIDEOMAE_SMALL = VideoMAE(
     image=(64, 64), dim=192, depth=4, heads=6, decoder_dim=96, decoder_depth=2, decoder_heads=6,
     initialization="fan_in",
@@ -69,7 +70,7 @@ def cell(subject: str, measure: Callable[[Cell], dict[str, Any]], run: Run) -> C
 def trainings() -> dict[str, Run]:
     """V-JEPA, the same encoder with pixels as targets, and a model of single frames, at equal compute."""
     return {
-        "vjepa": training(vjepa.SMALL_COLOR, TRAINED_ON),
+        "vjepa": training(VJEPA_SMALL, TRAINED_ON),
         "videomae": training(VIDEOMAE_SMALL, TRAINED_ON),
         "frames": training(ijepa.SMALL_COLOR, Stills(clips=MOMENTS)),
     }
@@ -78,7 +79,7 @@ def trainings() -> dict[str, Run]:
 def training(model: VJEPA | VideoMAE | IJEPA, data: RobotClips | Stills) -> Run:
     """A run with as many operations as V-JEPA takes in its steps; single frames come in larger batches."""
     batch = BATCH if isinstance(data, RobotClips) else BATCH * ROBOT_CLIP.sampling.frames // ROBOT_CLIP.tubelet
-    steps = round(STEPS * BATCH * operations(vjepa.SMALL_COLOR) / (batch * operations(model)))
+    steps = round(STEPS * BATCH * operations(VJEPA_SMALL) / (batch * operations(model)))
     return Run(model=model, data=data, steps=steps, batch=batch, optimizer=SMALL, keep=Keep(every=500))
 
 

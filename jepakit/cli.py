@@ -265,6 +265,33 @@ def report(run: Positional[Path], out: Path | None = None, trusted: bool = False
     print(f"report: {write_report(run, out or run / 'report.html', trusted)}")
 
 
+def evaluate(words: Words) -> None:
+    """Run a named benchmark: an arena trains JEPAs and rivals with equal operations and probes all of them alike.
+
+    jepakit eval arena --tflop 20 --out runs/arena
+    jepakit eval arena_color --data.root my/pictures --seeds 0 --contestants ijepa mae --out runs/mine
+    """
+    from jepakit.app.arena import hold
+    from jepakit.evals.arena import ARENAS, Arena
+
+    name, rest = _recipe_name(words, "eval", evaluate)
+    if name not in ARENAS:
+        raise ValueError(f"there is no benchmark {name!r}; there are {', '.join(ARENAS)}")
+
+    @dataclass(frozen=True)
+    class Contest:
+        arena: Annotated[Arena, tyro.conf.arg(name="")]
+        out: Path
+        """Folder for rows, runs, table.json and arena.html; what is there already is not run again."""
+        target: float | None = None
+        """The kNN accuracy on the validation part whose price is asked for, in (0, 1]; name it before you look."""
+
+    default = Contest(ARENAS[name], Path("runs") / name)
+    asked = _parse(Contest, rest, f"eval {name}", evaluate, default)
+    print(hold(asked.arena, asked.out, asked.target))
+    print(f"page: {asked.out / 'arena.html'}")
+
+
 VERBS: dict[str, Callable[[Words], object]] = {
     "list": list_recipes,
     "show": show,
@@ -274,8 +301,9 @@ VERBS: dict[str, Callable[[Words], object]] = {
     "export": lambda words: _parse(export, words, "export", export),
     "convert": lambda words: _parse(convert, words, "convert", convert),
     "report": lambda words: _parse(report, words, "report", report),
+    "eval": evaluate,
 }
-_DESCRIBED = (list_recipes, show, train, probe, embed, export, convert, report)
+_DESCRIBED = (list_recipes, show, train, probe, embed, export, convert, report, evaluate)
 
 
 def _parse(what: Callable[..., Any], words: Words, verb: str, described: object, default: Any = tyro.MISSING) -> Any:

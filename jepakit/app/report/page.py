@@ -16,6 +16,12 @@ from jepakit.app.report.training import show_curves, show_meters
 from jepakit.app.report.verdict import Verdict, judge
 from jepakit.app.report.wording import escape
 
+_PARTS = (
+    ("probes", "Probes"), ("collapse", "Collapse"), ("features", "Features"), ("neighbors", "Neighbors"),
+    ("masks", "Masks"), ("training", "Training"), ("origin", "The run"),
+)  # fmt: skip
+NAV = "<b>jepakit report</b>\n" + "".join(f'<a href="#{name}">{title}</a>' for name, title in _PARTS)
+
 
 def write_report(run: Path, out: Path, trusted: bool = False) -> Path:
     """Writes the report of the run in the folder `run` to the file `out` and returns `out`.
@@ -51,6 +57,7 @@ def render(record: Record, sight: Sight | None, blind: str | None) -> str:
     ]
     return Template(here.joinpath("page.html").read_text(encoding="utf-8")).substitute(
         title=escape(f"{_name(record)}: {verdict.headline}"),
+        nav=NAV,
         style=here.joinpath("page.css").read_text(encoding="utf-8"),
         script=here.joinpath("page.js").read_text(encoding="utf-8"),
         hero=_hero(record, verdict, sight),

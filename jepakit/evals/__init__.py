@@ -1,0 +1,1 @@
+"""Named benchmarks: data, protocol and figures."""
