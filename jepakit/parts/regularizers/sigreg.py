@@ -17,6 +17,7 @@ from torch.autograd.function import once_differentiable
 
 from jepakit.contracts import Step
 from jepakit.parts.nn.collective import sum_over_ranks
+from jepakit.parts.nn.linear import linear
 from jepakit.parts.regularizers.samples import Samples, wide
 
 Over = Literal["samples", "views", "all"]
@@ -67,12 +68,10 @@ class _Waves(torch.autograd.Function):
         ctx.spacing = spacing
         sums = x.new_empty(2, len(x), count)
         for rows in _chunks(x):
-            newer, twice = _first_waves(x[rows], spacing)
-            older = torch.zeros_like(newer)
-            older[0] = 1
+            wave, rise, fall = _first_waves(x[rows], spacing)
             for j in range(count):
-                sums[:, rows, j] = newer.sum(dim=-1)
-                newer, older = older.neg_().addcmul_(twice, newer), newer
+                sums[:, rows, j] = wave.sum(dim=-1)
+                wave.add_(rise.addcmul_(wave, fall, value=-1))
         return sums
 
     @staticmethod
@@ -83,14 +82,15 @@ class _Waves(torch.autograd.Function):
         """h times the sum over j of j (sine's gradient cos(j h x) - cosine's gradient sin(j h x))."""
         (x,), (gradient,) = ctx.saved_tensors, gradients
         order = ctx.spacing * torch.arange(1, gradient.shape[-1] + 1, dtype=x.dtype, device=x.device)
-        factors = torch.stack([gradient[1] * order, -gradient[0] * order])
+        factors = torch.stack([gradient[1] * order, -gradient[0] * order]).unsqueeze(2)
         found = torch.empty_like(x)
         for rows in _chunks(x):
-            waves, twice = _first_waves(x[rows], ctx.spacing)
-            newer, older = torch.zeros_like(waves), torch.zeros_like(waves)
-            for factor in factors[:, rows].unsqueeze(2).unbind(dim=-1)[::-1]:
-                newer, older = older.neg_().addcmul_(twice, newer).add_(factor), newer
-            torch.sum(newer.mul_(waves), dim=0, out=found[rows]).sub_(older[0])
+            wave, rise, fall = _first_waves(x[rows], ctx.spacing)
+            value, rise = torch.zeros_like(wave), torch.zeros_like(wave)
+            for factor in factors[:, rows].unbind(dim=-1)[::-1]:
+                value.add_(rise.addcmul_(value, fall, value=-1).add_(factor))
+            cosines, sines = value.unbind(dim=0)
+            torch.addcmul(rise[0], cosines, fall, value=-0.5, out=found[rows]).addcmul_(sines, wave[1])
         return found, None, None
 
 
@@ -99,13 +99,22 @@ def _chunks(x: Float[Tensor, "r n"]) -> Iterator[slice]:
     return (slice(start, start + size) for start in range(0, len(x), size))
 
 
-def _first_waves(x: Float[Tensor, "r n"], spacing: float) -> tuple[Float[Tensor, "2 r n"], Float[Tensor, "r n"]]:
-    """Cosine and sine of the first knot, and twice the cosine."""
-    waves = x.new_empty(2, *x.shape)
-    angle = x * spacing
-    torch.cos(angle, out=waves[0])
-    torch.sin(angle, out=waves[1])
-    return waves, torch.mul(waves[0], 2, out=angle)
+def _first_waves(
+    x: Float[Tensor, "r n"], spacing: float
+) -> tuple[Float[Tensor, "2 r n"], Float[Tensor, "2 r n"], Float[Tensor, "r n"]]:
+    """Cosine and sine of the first knot, how much they rose from knot 0, and 4 sin^2(h x / 2).
+
+    The last is how fast the rise falls from knot to knot. Reinsch's form of the recurrence, which adds up rises, keeps
+    the digits that Chebyshev's loses where angles are small.
+    """
+    angle = x * (spacing / 2)
+    sine = angle.sin()
+    wave, rise = x.new_empty(2, *x.shape), x.new_empty(2, *x.shape)
+    torch.mul(sine, angle.cos_(), out=rise[1]).mul_(2)
+    torch.mul(sine, sine, out=rise[0]).mul_(-2)
+    torch.add(rise[0], 1, out=wave[0])
+    wave[1] = rise[1]
+    return wave, rise, rise[0] * -2
 
 
 class Sliced(nn.Module):
@@ -130,7 +139,8 @@ class Sliced(nn.Module):
     def measure(self, embeddings: Float[Tensor, "g n d"], along: Float[Tensor, "s d"]) -> Float[Tensor, ""]:
         """The mean over groups and directions; the n of a group are spread over the ranks, or else the groups are."""
         spread = self.over != "views"
-        statistics = self.test(Samples((along @ embeddings.mT).flatten(0, 1), spread))
+        projected = linear(along, embeddings.flatten(0, 1))
+        statistics = self.test(Samples(projected.reshape(-1, embeddings.shape[1]), spread))
         if spread:
             return statistics.mean()
         held = statistics.new_full((), len(statistics))
