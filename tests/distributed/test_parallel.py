@@ -1,4 +1,4 @@
-"""Two processes, by DDP and by FSDP2, do what one does: the same weights after several steps of I-JEPA.
+"""Two processes, by DDP and by FSDP2, do what one does: the same weights after several steps of I-JEPA and others.
 
 Batches are uneven (7 samples on 2 ranks, some broken), in micro-batches, clipped, with an EMA target that is sharded.
 """
@@ -17,7 +17,8 @@ import torch
 from safetensors.torch import load_file
 from two_ranks import NoiseData, Trouble, Wide, Width
 
-from jepakit.family import ijepa, vjepa21
+from jepakit.family import ijepa, lejepa, vjepa21
+from jepakit.parts.nn.convnet import ResNet
 from jepakit.parts.nn.sizes import Larger
 from jepakit.train.checkpoint import latest
 from jepakit.train.fit import fit
@@ -51,7 +52,14 @@ DISTILLED = replace(
     probes=(),
     watch=Watch(action="off"),
 )
+VIEWS = replace(
+    RUN,
+    model=Wide(inner=replace(lejepa.TINY, network=ResNet(image=(32, 32), widths=(8, 16), blocks=1, shrink=2))),
+    accumulate=1,  # batch normalization sees a micro-batch, which two ranks cut elsewhere
+    probes=(),
+)
 NARROW = replace(RUN, model=ijepa.TINY, data=NoiseData(broken=(3, 11)))
+SEVERAL = {"wide": RUN, "narrow": NARROW, "distilled": DISTILLED, "views": VIEWS}
 
 
 def together(scenarios: list[dict], folder: Path, ranks: int = 2) -> None:
@@ -86,7 +94,7 @@ def scenario(run: Run, out: Path, resume: bool = False) -> dict:
 def trained(tmp_path_factory):
     """A folder with every scenario trained: by one process here, by two processes there."""
     folder = tmp_path_factory.mktemp("runs")
-    for name, run in {"wide": RUN, "narrow": NARROW, "distilled": DISTILLED}.items():
+    for name, run in SEVERAL.items():
         fit(run, folder / f"{name}-one")
     alarm = replace(RUN.watch, action="stop", every=1, readings=1, floor=1000.0, armed=0.0)
     recomputing = replace(RUN, checkpoint_activations=True, parallel="fsdp")
@@ -96,7 +104,7 @@ def trained(tmp_path_factory):
         [
             *[
                 scenario(replace(run, parallel=mode), folder / f"{name}-{mode}")
-                for name, run in {"wide": RUN, "narrow": NARROW, "distilled": DISTILLED}.items()
+                for name, run in SEVERAL.items()
                 for mode in ("ddp", "fsdp")
             ],
             scenario(recomputing, folder / "recomputing"),
@@ -136,6 +144,12 @@ def test_two_ranks_are_one_in_float32(trained, mode):
 @pytest.mark.parametrize("mode", ["ddp", "fsdp"])
 def test_two_ranks_learn_alike_from_a_larger_network(trained, mode):
     assert_equal(trained / "distilled-one", trained / f"distilled-{mode}", 1e-9)
+
+
+@pytest.mark.parametrize("mode", ["ddp", "fsdp"])
+def test_two_ranks_share_the_statistics_of_batches_and_of_embeddings(trained, mode):
+    """LeJEPA on a ResNet: batch normalization of maps and of heads, and SIGReg, on uneven shares."""
+    assert_equal(trained / "views-one", trained / f"views-{mode}", 1e-9)
 
 
 def test_the_runs_moved_everything_and_the_average_as_well(trained):

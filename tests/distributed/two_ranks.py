@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from jepakit.config import Config
 from jepakit.contracts import BrokenSample
-from jepakit.family import ijepa, vjepa21
+from jepakit.family import ijepa, lejepa, vjepa21
 from jepakit.parts.targets import DistilledTarget
 from jepakit.train.fit import fit
 from jepakit.train.run import Run
@@ -30,7 +30,7 @@ class AsIs(Config):
 
 
 class Noise:
-    """Pictures or clips of noise, of which some cannot be read."""
+    """Pictures or clips of noise, and each mirrored; some cannot be read."""
 
     labels = None
     classes = None
@@ -46,7 +46,8 @@ class Noise:
     def get(self, index: int, epoch: int, seed: int) -> dict[str, Tensor]:
         if index in self.broken:
             raise BrokenSample(f"{self.name(index)} is torn")
-        return {"x": self.pictures[index] * (1 + 0.01 * epoch)}
+        x = self.pictures[index] * (1 + 0.01 * epoch)
+        return {"x": x, "globals": x.flip(-1).unsqueeze(0)}
 
     def order(self, epoch: int, seed: int) -> Tensor:
         return torch.randperm(len(self), generator=torch.Generator().manual_seed(seed * 7919 + epoch))
@@ -73,7 +74,7 @@ class NoiseData(Config):
 class Wide(Config):
     """A model in float64, in which the order of a sum hardly matters; a larger network is taken as it begins."""
 
-    inner: ijepa.IJEPA | vjepa21.VJEPA21 = ijepa.TINY
+    inner: ijepa.IJEPA | vjepa21.VJEPA21 | lejepa.LeJEPA = ijepa.TINY
 
     def build(self) -> nn.Module:
         method = self.inner.build()
