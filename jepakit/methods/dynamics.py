@@ -4,6 +4,7 @@ What the past does not tell is left to a latent variable, where there is one: th
 the least one over all its values, F(x, y) = min over z of E(x, y, z).
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -12,8 +13,10 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
 from jepakit.contracts import Energy, EnergyOf, Inferred, Latent, Losses, Regularizer, Step, Target
+from jepakit.methods.multiview import evaluating
 from jepakit.parts.latents.information import in_bits
 from jepakit.parts.nn.backbone import Backbone
+from jepakit.parts.nn.summary import Summary
 from jepakit.parts.predictors.conditions import ConditionedPredictor
 from jepakit.parts.predictors.mask_token import MaskTokenPredictor
 from jepakit.tokens import Places, Tokens
@@ -22,14 +25,15 @@ from jepakit.tokens import Places, Tokens
 class DynamicsJEPA(nn.Module):
     """The backbone sees the past, the target answers for the future, the latent says which one, the predictor imagines.
 
-    The first `past` frames of a clip are the past, the others the future; each is encoded without sight of the other.
-    The `regularizer`, weighed by `weight`, sees the tokens of the past, place by place. A condition is whatever the
-    predictor is told besides the past: z here, actions in a world model; `imagine` takes either.
+    The first `past` frames of a clip are the past, the others the future; each is encoded without sight of the other,
+    by a `network` that is a backbone, or a backbone and a head that sums its tokens up. The `regularizer`, weighed by
+    `weight`, sees the tokens of the past and those of the future, if gradients reach these, place by place. A
+    condition is whatever the predictor is told besides the past: z here, actions in a world model.
     """
 
     def __init__(
         self,
-        backbone: Backbone,
+        network: Backbone | Summary,
         predictor: MaskTokenPredictor | ConditionedPredictor,
         target: Target,
         energy: Energy,
@@ -41,29 +45,36 @@ class DynamicsJEPA(nn.Module):
         super().__init__()
         if (latent is None) == isinstance(predictor, ConditionedPredictor):
             raise ValueError("a predictor that takes a condition goes with a latent variable, and one needs the other")
-        self.backbone, self.predictor, self.target, self.latent = backbone, predictor, target, latent
+        self.network, self.predictor, self.target, self.latent = network, predictor, target, latent
         self.compare, self.past = energy, past
         self.regularizer, self.weight = regularizer, weight
 
     @property
-    def kept(self) -> nn.Module:
+    def backbone(self) -> Backbone:
+        """What is trained and kept, without a head."""
+        return backbone_of(self.network)
+
+    @property
+    def kept(self) -> Backbone:
         """The backbone to evaluate and export: the average, where the target is one."""
-        return self.target.kept(self.backbone)
+        return backbone_of(self.target.kept(self.network))
 
     def forward(self, batch: Mapping[str, Tensor], step: Step) -> Losses:
         """The mean energy of a batch {"x": [b c t h w]}, what its latent variable costs, and what prevents collapse."""
         past, future = self.divide(batch["x"])
-        context = self.backbone(past)
+        context = self.network(past)
         answer = self.answer(future, context)
         found = self._infer(context, answer, step)
         condition = None if found is None else found.z.unsqueeze(1)
         terms = {"prediction": self.energies(context, answer, condition).mean()}
-        metrics = {"gflops": torch.tensor(step.rows.total * self.flops(context, answer) / 1e9, dtype=torch.float64)}
+        gflops = step.rows.total * self.flops(past, future, context, answer) / 1e9
+        metrics = {"gflops": torch.tensor(gflops, dtype=torch.float64)}
         if found is not None:
             terms["latent"] = found.cost.mean()
             metrics["z_bits"] = in_bits(found.nats.detach())
         if self.regularizer is not None:
-            terms["collapse"] = self.weight * self.regularizer(context.values.transpose(0, 1), step)
+            views = context.cat(answer) if answer.values.requires_grad else context
+            terms["regularizer"] = self.weight * self.regularizer(views.values.transpose(0, 1), step)
         return Losses(terms, metrics)
 
     def divide(self, clip: Float[Tensor, "b c t h w"]) -> tuple[Float[Tensor, "b c s h w"], Float[Tensor, "b c r h w"]]:
@@ -75,7 +86,7 @@ class DynamicsJEPA(nn.Module):
     def answer(self, future: Float[Tensor, "b c r h w"], context: Tokens) -> Tokens:
         """What the target says of a future, at the places that follow those of the context."""
         assert context.extent is not None, "a backbone knows its grid"
-        answer = self.target(future, self.backbone)
+        answer = self.target(future, self.network)
         behind = torch.zeros_like(answer.coords[0, 0])
         behind[0] = context.extent[0]
         return replace(answer, coords=answer.coords + behind)
@@ -106,29 +117,34 @@ class DynamicsJEPA(nn.Module):
         return energies
 
     def energy(self, x: Tensor, y: Tensor, z: Tensor | None = None, generator: Generator | None = None) -> Tensor:
-        """How badly the future `y` [b c t h w] follows from the past `x`, per sample: [b].
+        """How badly the future in the clips `y` [b c t h w] follows from the past in the clips `x`, per sample: [b].
 
         With a latent variable, under `z` [b z] or, where none is given, under the best one that its search finds.
         """
         if z is not None and self.latent is None:
             raise ValueError("this model has no latent variable; call energy(x, y)")
-        context = self.backbone(x)
-        answer = self.answer(y, context)
-        if z is None and self.latent is not None:
-            z = self.latent.search(context, answer, self.energy_of(context, answer))
-        return self.energies(context, answer, None if z is None else z.unsqueeze(1))
+        with evaluating(self):
+            context = self.network(x[:, :, : self.past])
+            answer = self.answer(self.divide(y)[1], context)
+            if z is None and self.latent is not None:
+                z = self.latent.search(context, answer, self.energy_of(context, answer))
+            return self.energies(context, answer, None if z is None else z.unsqueeze(1))
 
     def after_step(self, step: Step) -> None:
         """Lets the target follow the backbone."""
-        self.target.after_step(self.backbone, step)
+        self.target.after_step(self.network, step)
 
-    def flops(self, context: Tokens, answer: Tokens) -> int:
-        """Operations of a training step for one sample: a backward pass costs two forward ones."""
+    def flops(self, past: Tensor, future: Tensor, context: Tokens, answer: Tokens) -> int:
+        """Operations of a training step for one sample of these clips, of which the network made these tokens.
+
+        A backward pass costs two forward ones.
+        """
         seen, asked = context.values.shape[1], answer.values.shape[1]
         predicting = self.predictor.flops(seen, 1, asked)
         inferring = 0 if self.latent is None else self.latent.flops(seen, asked, predicting)
-        forward = self.backbone.flops(seen) + predicting
-        return 3 * forward + inferring + self.target.flops(asked, self.backbone.flops(asked))
+        before, after = (count_tokens(clip, self.backbone) for clip in (past, future))
+        answering = self.target.flops(after, self.network.flops(after))
+        return 3 * (self.network.flops(before) + predicting) + inferring + answering
 
     def _infer(self, context: Tokens, answer: Tokens, step: Step) -> Inferred | None:
         if self.latent is None:
@@ -141,3 +157,15 @@ def repeat(tokens: Tokens, count: int) -> Tokens:
     valid = None if tokens.valid is None else tokens.valid.repeat_interleave(count, dim=0)
     values, coords = (part.repeat_interleave(count, dim=0) for part in (tokens.values, tokens.coords))
     return Tokens(values, coords, valid, tokens.extent)
+
+
+def backbone_of(network: nn.Module) -> Backbone:
+    """The backbone of a network, which may be one itself."""
+    backbone = network.backbone if isinstance(network, Summary) else network
+    assert isinstance(backbone, Backbone), "a network is a backbone, or has one"
+    return backbone
+
+
+def count_tokens(clip: Float[Tensor, "b c t h w"], backbone: Backbone) -> int:
+    """How many tokens a backbone cuts a clip into."""
+    return math.prod(side // cell for side, cell in zip(clip.shape[2:], backbone.tokenizer.patch, strict=True))
