@@ -31,14 +31,19 @@ class Channels(Convolutional):
 
 
 class Transformer(Convolutional):
-    """One that gives a class token, then patches."""
+    """One that gives a class token, then patches of a picture of one size."""
 
     def __init__(self, channels: int) -> None:
         super().__init__(channels)
         self.num_prefix_tokens = 1
         self.first = nn.Parameter(torch.full((1, 1, 10), 1e6))
+        self.size = (224, 224)
+
+    def set_input_size(self, img_size):
+        self.size = img_size
 
     def forward_features(self, x):
+        assert x.shape[2:] == self.size, "Input height doesn't match model."
         patches = self.layer(x).flatten(2).transpose(1, 2)
         return torch.cat([self.first.expand(len(x), -1, -1), patches], dim=1)
 
@@ -69,7 +74,7 @@ def timm(monkeypatch):
 
 @pytest.mark.parametrize("name", ["convolutional", "channels", "transformer"])
 def test_features_become_tokens_on_a_grid(timm, name):
-    network = Timm(name=name, image=(16, 16), channels=2).build().eval()
+    network = Timm(name=name, image=(16, 24), channels=2).build().eval()
     x = torch.randn(3, 2, 16, 24)
     tokens = network(x)
     maps = network.network.layer(x)
@@ -78,8 +83,8 @@ def test_features_become_tokens_on_a_grid(timm, name):
     for index, (row, column) in enumerate(tokens.coords[0].long().tolist()):
         torch.testing.assert_close(tokens.values[:, index], maps[:, :, row, column])
     assert network(x[0]).values.shape == (1, 24, 10)
-    assert network.flops(16) == 2 * 16 * 2 * 16 * 10
-    assert network.flops(4) == network.flops(16) // 4
+    assert network.flops(24) == 2 * 24 * 2 * 16 * 10
+    assert network.flops(6) == network.flops(24) // 4
 
 
 def test_what_it_cannot_do_gives_a_sentence(timm):
@@ -88,6 +93,9 @@ def test_what_it_cannot_do_gives_a_sentence(timm):
         network(torch.zeros(1, 2, 16, 16))
     with pytest.raises(ValueError, match="cannot drop tokens"):
         network(torch.zeros(1, 2, 16, 16), keep=torch.zeros(1, 1, dtype=torch.int64))
+    one_size = Timm(name="transformer", image=(16, 16), channels=2).build()
+    with pytest.raises(ValueError, match=r"made for \(2, 16, 16\), and got .* doesn't match model"):
+        one_size(torch.zeros(1, 2, 8, 8))
     with pytest.raises(ValueError, match="timm knows no network 'nothing'"):
         Timm(name="nothing").build()
 

@@ -22,7 +22,7 @@ class Timm(Config):
 
     name: str
     image: tuple[int, int] = (224, 224)
-    """Height and width in pixels that it learns from; whether it takes others is up to the network."""
+    """Height and width in pixels that it learns from; networks of convolutions take others, too (local views)."""
     channels: int = 3
 
     def build(self) -> "TimmBackbone":
@@ -34,6 +34,8 @@ class Timm(Config):
         if not timm.is_model(self.name):
             raise ValueError(f"timm knows no network {self.name!r}; timm.list_models('*resnet*') finds names")
         network = timm.create_model(self.name, pretrained=False, num_classes=0, in_chans=self.channels)
+        if hasattr(network, "set_input_size"):  # transformers are made for one size, which their names tell
+            network.set_input_size(img_size=self.image)
         return TimmBackbone(network, (self.channels, *self.image))
 
     @property
@@ -61,13 +63,16 @@ class TimmBackbone(AnyBackbone):
     ) -> Tokens:
         """Tokens of what `transform` made: float32 [b c h w]. One picture [c h w] is a batch of one.
 
-        Raises ValueError for `keep`, for `layers` but the last, and for features that are no grid; TypeError for
-        integers.
+        Raises ValueError for `keep`, for `layers` but the last, for a size that the network refuses, and for features
+        that are no grid; TypeError for integers.
         """
         require_whole(keep, layers)
         require_floats(x)
         x = x.unsqueeze(0) if x.ndim == 3 else x
-        features = self.network.forward_features(x)  # pyright: ignore[reportCallIssue]
+        try:
+            features = self.network.forward_features(x)  # pyright: ignore[reportCallIssue]
+        except AssertionError as error:  # so timm's transformers refuse other sizes
+            raise ValueError(f"this network was made for {self.sample}, and got {list(x.shape)}: {error}") from None
         return lay_down(self._as_maps(features, x.shape[2] / x.shape[3]))
 
     def flops(self, tokens: int) -> int:
