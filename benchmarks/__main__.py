@@ -29,6 +29,8 @@ NAMES = (
     "clip_memory",
     "watching",
     "products",
+    "sigreg",
+    "ranks",
 )
 FOLDER = ROOT / "results" / "benchmarks"
 
