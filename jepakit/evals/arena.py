@@ -1,7 +1,7 @@
 """The arena: members of the family and rivals, trained on the same data with as many operations, and probed alike."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
@@ -13,6 +13,7 @@ from jepakit.config import Config
 from jepakit.contracts import Method, Rows, step_at
 from jepakit.data.images import Images
 from jepakit.data.transforms import ImageTransform
+from jepakit.evals.compatibility import judge, pairs_of
 from jepakit.evals.contestants import CONTESTANTS, CROP
 from jepakit.parts.nn.networks import ViT
 from jepakit.pretrained import load
@@ -25,11 +26,12 @@ from jepakit.probes.subject import Subject
 from jepakit.train.fit import fit
 from jepakit.train.optimize import AdamW
 from jepakit.train.run import Keep, Run
-from jepakit.train.stops import Collapsed
 from jepakit.train.watch import Watch
 
 BASELINES = ("random_init", "raw")
-DRAWS = 10
+COMPARED = 256
+"""Pictures whose energies are compared."""
+DRAWS = 4
 """Steps whose operations are averaged: how much masks hide differs from draw to draw."""
 
 
@@ -69,7 +71,8 @@ class Arena(Config):
         if contestant.views is None:
             data = replace(self.data, augment=CROP, views=None)
         else:
-            data = replace(self.data, augment=None, views=contestant.views)
+            size = self.data.transform.size
+            data = replace(self.data, augment=None, views=contestant.views.at(size, size // 2))
         probe = Run(model=model, data=data, steps=1, batch=self.batch)
         steps = max(round(self.tflop * 1e12 / (operations(probe) * self.batch)), self.points)
         return replace(
@@ -80,7 +83,7 @@ class Arena(Config):
 
 SMALL = ViT(image=(64, 64), dim=192, depth=4, heads=6, initialization="fan_in")
 GRAY = Arena(
-    data=Images(), network=replace(SMALL, image=(28, 28), patch=7, channels=1, dim=128, heads=4), tflop=20.0, threads=1
+    data=Images(), network=replace(SMALL, image=(28, 28), patch=7, channels=1, dim=128, heads=4), tflop=10.0, threads=1
 )
 """Fashion-MNIST, 16 tokens a picture: two minutes a contestant and seed on one core."""
 COLOR = Arena(
@@ -144,21 +147,18 @@ def _measure(arena: Arena, name: str, seed: int, out: Path) -> dict[str, Any]:
         torch.manual_seed(seed)
         backbone = arena.network.build() if name == "random_init" else None
         return {"contestant": name, "seed": seed, "flops": 0, **probed(arena, name, backbone, seed), "curve": []}
-    run, folder, collapsed = arena.run(name, seed), out / "runs" / f"{name}.seed{seed}", None
-    try:
-        backbone = fit(run, folder, resume=(folder / "run.json").exists()).kept
-    except Collapsed as stop:
-        collapsed, backbone = str(stop), load(folder)
-    steps = logged(folder)
-    points = curve(arena, folder, steps, seed)
+    run, folder = arena.run(name, seed), out / "runs" / f"{name}.seed{seed}"
+    method: Method = fit(run, folder, resume=(folder / "run.json").exists())
+    points = curve(arena, folder, logged(folder), seed)
     return {
         "contestant": name,
         "seed": seed,
         "flops": points[-1]["flop"],
         "seconds": points[-1]["seconds"],
         "samples": points[-1]["samples"],
-        "collapsed": collapsed,
-        **probed(arena, name, backbone, seed),
+        "rank": rank_of(folder),
+        **probed(arena, name, method.kept, seed),
+        "energy": energy(run, method),
         "curve": points,
         "run": run.to_json(),
     }
@@ -170,6 +170,21 @@ def probed(arena: Arena, name: str, backbone: Any, seed: int) -> dict[str, Any]:
     rows = {probe: each.measure(subject, seed) for probe, each in measured().items()}
     return {"probes": {probe: row.value for probe, row in rows.items()},
             "results": [row.to_json() for row in rows.values()]}  # fmt: skip
+
+
+def energy(run: Run, method: Method) -> Mapping[str, float]:
+    """Whether the method's own energy tells what belongs together, on views of pictures of the test part."""
+    assert isinstance(run.data, Images)
+    test = run.data.split("test", augmented=True)
+    assert test is not None, "what has labels has a test part"
+    x, y = pairs_of(test, COMPARED, same=run.data.views is None)
+    return judge(method, x, y)
+
+
+def rank_of(folder: Path) -> float:
+    """RankMe of the features at the end of a run."""
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [line["watch"]["rank_me"] for line in lines if "watch" in line][-1]
 
 
 def logged(folder: Path) -> list[dict[str, Any]]:

@@ -1,0 +1,91 @@
+"""An arena gives all as many operations, goes on where it stopped, and writes a table and a page."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from jepakit.app import arena as page_of_arena
+from jepakit.app.arena import hold, price, spread
+from jepakit.cli import run
+from jepakit.data.images import Images
+from jepakit.data.transforms import ImageTransform
+from jepakit.evals import arena
+from jepakit.evals.arena import ARENAS, Arena, operations, reached
+from jepakit.evals.contestants import CONTESTANTS
+from jepakit.parts.nn.networks import ViT
+from jepakit.probes.knn import Knn
+
+TINY = Arena(
+    data=Images(root="packaged:digits", transform=ImageTransform(size=16, channels=1, mean=(0.3,), std=(0.4,))),
+    network=ViT(image=(16, 16), patch=4, channels=1, dim=24, depth=1, heads=2, initialization="fan_in"),
+    tflop=0.0005, contestants=("byol",), seeds=(0,), batch=16, points=2, threads=1,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CONTESTANTS)
+def test_all_are_given_as_many_operations(name):
+    planned = replace(TINY, tflop=0.05, contestants=(name,)).run(name, 0)
+    assert planned.steps * planned.batch * operations(planned) == pytest.approx(0.05e12, rel=0.02)
+
+
+def test_operations_are_those_that_the_method_reports():
+    planned = TINY.run("byol", 0)
+    method = planned.model.build()
+    assert operations(replace(planned, batch=2)) == method.flops(16, 16)
+
+
+def test_what_is_there_is_not_run_again_and_more_may_join(tmp_path, monkeypatch):
+    quick = {"linear": Knn(), "knn": Knn(k=5)}
+    for module in (arena, page_of_arena):
+        monkeypatch.setattr(module, "measured", lambda: quick)
+    told = []
+    text = hold(TINY, tmp_path, target=0.05, tell=told.append)
+    assert told == ["byol, seed 0", "random_init, seed 0", "raw, seed 0"]
+    assert {"ijepa", "byol", "random init", "raw pixels"} <= {
+        line.split(" | ")[0].strip("| ") for line in text.splitlines()
+    }
+    row = json.loads((tmp_path / "rows" / "byol.seed0.json").read_text())
+    assert row["flops"] == pytest.approx(5e8, rel=0.1)
+    assert [point["step"] for point in row["curve"]][-1] == row["run"]["steps"]
+    assert 0 <= row["energy"]["auroc"] <= 1
+    page = (tmp_path / "arena.html").read_text()
+    assert "How soon" in page
+    assert "byol" in page
+    told.clear()
+    hold(replace(TINY, contestants=("byol", "mae")), tmp_path, None, told.append)
+    assert told == ["mae, seed 0"]
+    with pytest.raises(ValueError, match="other data, network or budget"):
+        hold(replace(TINY, tflop=1.0), tmp_path, None, told.append)
+
+
+def test_what_the_target_took():
+    points = [{"score": 0.2, "seconds": 1.0, "flop": 1e12, "samples": 10.0},
+              {"score": 0.5, "seconds": 2.0, "flop": 2e12, "samples": 20.0}]  # fmt: skip
+    assert reached(points, 0.4) == {"seconds": 2.0, "flop": 2e12, "samples": 20.0}
+    assert reached(points, 0.6) is None
+    rows = [{"curve": points}, {"curve": points[:1]}]
+    assert price(rows, 0.4) == "2 s, 2.0 TFLOP, 20 samples (1 of 2 seeds)"
+    assert price(rows, 0.9) == "not reached"
+    assert spread([0.5]) == "50.0"
+    assert spread([0.4, 0.6]) == "50.0 ± 14.1"
+
+
+def test_bad_input_is_one_sentence(capsys, tmp_path):
+    assert run(["eval", "nothing"]) == 1
+    assert "there are arena, arena_color" in capsys.readouterr().err
+    assert run(["eval", "arena", "--contestants", "gan", "--out", str(tmp_path)]) != 0
+    with pytest.raises(ValueError, match="no contestant 'gan'"):
+        replace(TINY, contestants=("gan",))
+    with pytest.raises(ValueError, match="tflop above 0"):
+        replace(TINY, tflop=0.0)
+
+
+@pytest.mark.parametrize("name", ARENAS)
+def test_published_arenas_fit_their_pictures(name):
+    found = ARENAS[name]
+    assert found.network.image == (found.data.transform.size,) * 2
+    assert found.network.channels == found.data.transform.channels
+    for contestant in found.contestants:
+        model = CONTESTANTS[contestant].model(found.network)
+        assert model.samples[0] == found.network.samples[0]
