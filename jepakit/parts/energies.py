@@ -1,5 +1,7 @@
 """How badly a prediction fits: one number per sample, over its valid tokens. Loss, planning cost and surprise alike."""
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
@@ -30,6 +32,22 @@ def cosine(prediction: Tokens, target: Tokens, weight: Weight = None) -> Float[T
     """One minus the cosine of the angle between prediction and target."""
     angle = 1 - F.cosine_similarity(prediction.values, target.values, dim=-1)
     return _average(angle.unsqueeze(-1), target.valid, weight)
+
+
+@dataclass(frozen=True)
+class CrossEntropy:
+    """The cross-entropy of a choice among prototypes, softened by `temperature`, for an answer that is a distribution
+    over them (DINO, 2104.14294, equation 3)."""
+
+    temperature: float = 0.1
+
+    def __post_init__(self) -> None:
+        if not self.temperature > 0:
+            raise ValueError(f"temperature must be above 0, got {self.temperature}")
+
+    def __call__(self, prediction: Tokens, target: Tokens, weight: Weight = None) -> Float[Tensor, "b"]:
+        chances = F.log_softmax(prediction.values / self.temperature, dim=-1)
+        return _average(-(target.values * chances).sum(dim=-1, keepdim=True), target.valid, weight)
 
 
 def _average(error: Float[Tensor, "b n d"], valid: Bool[Tensor, "b n"] | None, weight: Weight) -> Float[Tensor, "b"]:
