@@ -106,6 +106,22 @@ class DynamicsJEPA(nn.Module):
         """E(x, y, z), each sample under its condition."""
         return self.compare(self.imagine(context, answer, condition), answer)
 
+    @torch.no_grad()
+    def neglect(self, context: Tokens, answer: Tokens) -> Float[Tensor, ""]:
+        """How much of the error under a wrong past, that of another sample, the best z makes good: a share.
+
+        Near 1, z tells the whole answer and the past has nothing left to say: a shortcut. Raises ValueError for a
+        sample alone, and where there is no latent variable.
+        """
+        if self.latent is None or len(context.values) < 2:
+            raise ValueError(
+                "whether z tells too much is seen on two samples or more, of a model with a latent variable"
+            )
+        wrong = context.with_values(context.values.roll(1, dims=0))
+        z = self.latent.search(wrong, answer, self.energy_of(wrong, answer)).unsqueeze(1)
+        best, blind = (self.energies(wrong, answer, told).mean() for told in (z, z.roll(1, dims=0)))
+        return 1 - best / blind
+
     def energy_of(self, context: Tokens, answer: Tokens) -> EnergyOf:
         """The energy as a function of z, of several values for each sample at once."""
 

@@ -1,10 +1,12 @@
 """Runs on videos. `jepakit train videos:NAME`; every number can be overridden on the command line."""
 
+from jepakit.data.branching import Branching
 from jepakit.data.clip_transform import VIDEO_CROP, ClipTransform
 from jepakit.data.frames import Sampling
 from jepakit.data.transforms import ImageTransform
 from jepakit.data.videos import Videos
 from jepakit.family import vjepa, vjepa2
+from jepakit.family.lvjepa import SMALL as LVJEPA_SMALL
 from jepakit.probes.knn import Knn
 from jepakit.recipes.images import ONE_THREAD, SMALL
 from jepakit.train.optimize import AdamW
@@ -22,6 +24,19 @@ def vjepa_tiny() -> Run:
         optimizer=SMALL,
         keep=Keep(every=1_000),
         probes=(Knn(every=2_000),),
+    )
+
+
+def lvjepa() -> Run:
+    """Latent-variable JEPA on clips with three futures, made of digits: minutes on one core."""
+    return Run(
+        model=LVJEPA_SMALL,
+        data=Branching(sprites="digits"),
+        steps=2_400,
+        batch=64,
+        threads=ONE_THREAD,
+        optimizer=AdamW(peak=2e-3, start=0.0, end=1e-5, warmup=0.05, decay=(0.01, 0.01)),
+        keep=Keep(every=800),
     )
 
 

@@ -117,6 +117,22 @@ def test_micro_batches_add_up_to_the_whole(latent, clips):
     torch.testing.assert_close(whole, (parts[0] + parts[1]) / 2, rtol=1e-5, atol=1e-6)
 
 
+def test_a_z_that_tells_the_answer_makes_good_for_a_wrong_past_and_one_that_cannot_does_not(clips):
+    """Predictors that read z alone, and the past alone: the meter tells them apart."""
+    method = build(latent="gaussian", price=0.0, z_dim=TINY.summary).eval()
+    method.latent.steps, method.latent.rate = 200, 0.1
+    past, future = method.divide(clips)
+    with torch.no_grad():
+        context = method.network(past)
+        answer = method.answer(future, context)
+    method.imagine = lambda context, answer, condition: answer.with_values(condition)
+    assert method.neglect(context, answer) > 0.99
+    method.imagine = lambda context, answer, condition: answer.with_values(context.values + 0 * condition)
+    assert method.neglect(context, answer).abs() < 1e-6
+    with pytest.raises(ValueError, match="two samples or more"):
+        build(latent="none").neglect(context, answer)
+
+
 class Spy(nn.Module):
     """A regularizer that remembers what it was shown."""
 

@@ -22,7 +22,7 @@ class GaussianLatent(nn.Module):
     goes `steps` down the gradient from the mean, and pays the same price for what the prior finds unlikely.
     """
 
-    def __init__(self, reader: Reader, width: int, price: float, steps: int = 20, rate: float = 0.1) -> None:
+    def __init__(self, reader: Reader, width: int, price: float, steps: int = 50, rate: float = 0.1) -> None:
         super().__init__()
         if price < 0:
             raise ValueError(f"price is what a nat costs, 0 or above, got {price}")
@@ -60,7 +60,7 @@ class SparseLatent(nn.Module):
     """
 
     def __init__(
-        self, reader: Reader, width: int, price: float, noise: float = 0.1, steps: int = 20, rate: float = 0.05
+        self, reader: Reader, width: int, price: float, noise: float = 0.1, steps: int = 50, rate: float = 0.05
     ) -> None:
         super().__init__()
         if price < 0 or noise <= 0:

@@ -33,10 +33,11 @@ def descend(
         with torch.enable_grad():
             found = energy(z.unsqueeze(1))[:, 0]
             found = found if penalty is None else found + penalty(z)
+            total = found.sum()
         with torch.no_grad():
             better = found < least
             least, best = torch.where(better, found, least), torch.where(better.unsqueeze(1), z, best)
         if step < steps:
-            (z.grad,) = torch.autograd.grad(found.sum(), [z])
+            (z.grad,) = torch.autograd.grad(total, [z])
             optimizer.step()
     return best.detach()
