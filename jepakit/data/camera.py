@@ -1,13 +1,14 @@
 """Clips of a camera that moves over a field of things: which way it moves, no single frame tells.
 
 The field is round, and where the camera starts, and how it is turned, is drawn uniformly and in ignorance of the
-motion: every frame alone is distributed alike for all motions. With `noise`, every frame has grain of its own, which
-nothing predicts: what a model of pixels spends itself on.
+motion: every frame alone is distributed alike for all motions. With `noise`, the cells of every frame are lit at
+random, which nothing predicts: what a model of pixels spends itself on.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from jepakit.config import Config
+from jepakit.config import Config, added
 from jepakit.data.clip_transform import ClipTransform
 from jepakit.data.frames import Sampling
 from jepakit.data.order import generator_for
@@ -34,6 +35,9 @@ _HALF = 0.5**0.5
 _HEADINGS = np.array([(0, 1), (1, 0), (0, -1), (-1, 0), (_HALF, _HALF), (_HALF, -_HALF), (-_HALF, -_HALF),
                       (-_HALF, _HALF)])  # fmt: skip
 """Rows and columns of a step of each move that is no turn, of length 1."""
+NOISES = ("darker", "lighter")
+CELL = 4
+"""Pixels of a side of what is lit as one: large enough to be seen, smaller than a patch."""
 FIELD = 2
 """The side of the field, in sides of a frame: a frame sees a quarter of it."""
 CAMERA_CLIP = ClipTransform(
@@ -43,9 +47,11 @@ CAMERA_CLIP = ClipTransform(
 
 @dataclass(frozen=True, kw_only=True)
 class Camera(Config):
-    """Clips of a moving camera, labeled with how it moves (`MOVES`, equally frequent), and parts to measure with.
+    """Clips of a moving camera, and parts of them to measure with.
 
-    Things of the test part are never seen in training. Frames and their size are those of `transform`.
+    `label` is what probes are asked for: how the camera moves (`MOVES`, equally frequent), or whether the noise made
+    the middle of a clip lighter or darker. Things of the test part are never seen in training. Frames and their size
+    are those of `transform`.
     """
 
     seed: int = 0
@@ -60,7 +66,8 @@ class Camera(Config):
     travel: tuple[float, float] = (0.5, 1.0)
     """How far the camera moves in a clip, in sides of a frame; where it turns, its corners move as far."""
     noise: float = 0.0
-    """The standard deviation of what is added to every pixel of every frame, in levels of 255."""
+    """How much lighter or darker each cell of each frame becomes: the standard deviation in levels of 255."""
+    label: Literal["move", "noise"] = added("move")
     transform: ClipTransform = CAMERA_CLIP
 
     def __post_init__(self) -> None:
@@ -74,6 +81,8 @@ class Camera(Config):
             raise ValueError(f"travel is a range of lengths above 0, shortest first, got {self.travel}")
         if self.noise < 0:
             raise ValueError(f"noise is a standard deviation and 0 or above, got {self.noise}")
+        if self.label == "noise" and not self.noise:
+            raise ValueError("the label asks for the noise, and there is none; set noise above 0")
 
     def build(self) -> "CameraDataset":
         """What is pretrained on: the clips of the train part."""
@@ -98,8 +107,10 @@ class CameraDataset:
         self._config = config
         self._part: Part = part
         self._length = {"train": config.train, "validation": config.validation, "test": config.test}[part]
-        self.labels = self._moves = torch.arange(self._length) % len(MOVES)
-        self.classes = MOVES
+        self._moves = torch.arange(self._length) % len(MOVES)
+        self.labels, self.classes = self._moves, MOVES
+        if config.label == "noise":
+            self.labels, self.classes = torch.arange(self._length) // len(MOVES) % 2, NOISES
 
     def __len__(self) -> int:
         return self._length
@@ -107,7 +118,8 @@ class CameraDataset:
     def get(self, index: int, epoch: int, seed: int) -> Mapping[str, Tensor]:
         """The sample: "x" [c t h w] float32 and "label"; a function of `index` alone."""
         x = self._config.transform.normalize(self.clip(index).permute(0, 3, 1, 2))
-        return {"x": x, "label": self._moves[index]}
+        assert self.labels is not None
+        return {"x": x, "label": self.labels[index]}
 
     def clip(self, index: int) -> UInt8[Tensor, "t h w 3"]:
         """What the camera sees."""
@@ -118,7 +130,7 @@ class CameraDataset:
         places = _look(int(self._moves[index]), config.travel, frames, size, generator)
         seen = _sample(field, places)
         if config.noise:
-            seen = seen + torch.from_numpy(config.noise * generator.standard_normal(seen.shape, dtype=np.float32))
+            seen = seen + torch.from_numpy(config.noise * self._light(index, frames, size, generator))
         return seen.round().clamp(0, 255).to(torch.uint8)
 
     def name(self, index: int) -> str:
@@ -136,6 +148,18 @@ class CameraDataset:
         for thing in generator.choice(len(self._things), self._config.things):
             lay(canvas, shrink(self._things[thing], side), generator.random((1, 2)) * size, 0)
         return canvas[0, ..., :3]
+
+    def _light(
+        self, index: int, frames: int, size: int, generator: np.random.Generator
+    ) -> Float[np.ndarray, "t h w 1"]:
+        """Noise, cell by cell; the one in the middle has the sign that the label tells, whatever is asked for."""
+        cells = -(-size // CELL)
+        light = generator.standard_normal((frames, cells, cells), dtype=np.float32)
+        tubelet, middle = self._config.transform.tubelet, (frames // 2, cells // 2, cells // 2)
+        sign = 2 * (index // len(MOVES) % 2) - 1
+        told = slice(middle[0] // tubelet * tubelet, middle[0] // tubelet * tubelet + tubelet)
+        light[told, middle[1], middle[2]] = sign * np.abs(light[told, middle[1], middle[2]])
+        return light.repeat(CELL, axis=1).repeat(CELL, axis=2)[:, :size, :size, None]
 
     @cached_property
     def _things(self) -> UInt8[np.ndarray, "n s s 4"]:
