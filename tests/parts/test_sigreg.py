@@ -6,7 +6,7 @@ import torch
 
 from jepakit.contracts import Rows, step_at
 from jepakit.parts.regularizers.samples import Samples
-from jepakit.parts.regularizers.sigreg import CHUNK, EppsPulley, SIGReg, Sliced, draw_directions
+from jepakit.parts.regularizers.sigreg import CPU_CHUNK, EppsPulley, SIGReg, Sliced, draw_directions
 
 
 def draw(*shape, seed=0):
@@ -37,7 +37,7 @@ def test_gradient_is_that_of_differences():
 
 
 def test_many_chunks_are_one():
-    x = draw(CHUNK // 500, 1200).requires_grad_()
+    x = draw(CPU_CHUNK // 500, 1200).requires_grad_()
     found = EppsPulley()(Samples(x))
     np.testing.assert_allclose(found.detach().numpy(), integral(x.detach().numpy()), rtol=1e-10)
     (gradient,) = torch.autograd.grad(found.sum(), x)

@@ -1,9 +1,9 @@
 """SIGReg: embeddings are an isotropic Gaussian if every projection of them is a Gaussian (LeJEPA, 2511.08544).
 
 The statistic is that of Epps and Pulley: the distance between two characteristic functions, of the numbers and of
-N(0, 1). Its knots are equispaced, so that cosines and sines of all knots follow from those of the first by Chebyshev's
-recurrence, and the gradient by Clenshaw's: one sine and one cosine per number, and nothing of the size
-[n, directions, knots].
+N(0, 1). Its knots are equispaced, so that cosines and sines of all knots follow from those of the first by a recurrence
+(Chebyshev's, in Reinsch's form), and so does the gradient (Clenshaw's): one sine and one cosine per number, and nothing
+of the size [n, directions, knots].
 """
 
 import math
@@ -23,8 +23,8 @@ from jepakit.parts.regularizers.samples import Samples, wide
 Over = Literal["samples", "views", "all"]
 """What makes up one distribution: the samples of one view (of one frame), the views (the frames) of one sample, or all
 of them together."""
-CHUNK = 1 << 15
-"""Numbers that are worked on at once: few enough to stay in the cache of a core."""
+CPU_CHUNK, CHUNK = 1 << 15, 1 << 22
+"""Numbers that are worked on at once: few enough to stay in the cache of a core, or enough to keep a GPU busy."""
 
 
 @runtime_checkable
@@ -95,7 +95,7 @@ class _Waves(torch.autograd.Function):
 
 
 def _chunks(x: Float[Tensor, "r n"]) -> Iterator[slice]:
-    size = max(CHUNK // max(x.shape[1], 1), 1)
+    size = max((CPU_CHUNK if x.device.type == "cpu" else CHUNK) // max(x.shape[1], 1), 1)
     return (slice(start, start + size) for start in range(0, len(x), size))
 
 
