@@ -118,7 +118,7 @@ def compete(arena: Arena, out: Path, tell: Callable[[str], None]) -> list[dict[s
         path = out / "rows" / f"{name}.seed{seed}.json"
         if not path.exists():
             tell(f"{name}, seed {seed}")
-            row = _measure(arena, name, seed, out)
+            row = contest(arena, name, seed, out)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(row, indent=1) + "\n")
         rows.append(json.loads(path.read_text()))
@@ -142,7 +142,8 @@ def _claim(arena: Arena, out: Path) -> None:
     path.write_text(json.dumps(shared, indent=1) + "\n")
 
 
-def _measure(arena: Arena, name: str, seed: int, out: Path) -> dict[str, Any]:
+def contest(arena: Arena, name: str, seed: int, out: Path) -> dict[str, Any]:
+    """Trains one contestant, or goes on with it, and measures it; or measures a baseline."""
     if name in BASELINES:
         torch.manual_seed(seed)
         backbone = arena.network.build() if name == "random_init" else None
