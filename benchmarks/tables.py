@@ -57,6 +57,14 @@ SPEED = (
     Row("speed.masks_3d.ratio", "both families of masks of clips, against the plain algorithm", 10),
     Row("speed.encoder_vs_hf.ratio", "inference of ViT-B/16, against Hugging Face transformers", 1.05),
     Row("speed.video_encoder_vs_hf.ratio", "inference of V-JEPA 2 ViT-B/16, against Hugging Face transformers", 1.05),
+    Row("speed.sigreg.ratio", "SIGReg forward and backward, against its formula in real numbers", 2.5),
+    Row("memory.sigreg.ratio", "memory of the same, times less", 20),
+    Row("speed.sigreg.share_of_step", "SIGReg, share of a step of ViT-S/16 (derived)", most=0.1),
+    Row(
+        "distributed.regularizers.max_error",
+        "largest difference of any regularizer on several ranks from one",
+        most=1e-9,
+    ),
     Row("speed.int8.ratio", "inference in int8, against float32", 1.5),
     Row("speed.loading.ratio", "JPEG to a random crop, against Pillow at equal pixels", 1.5),
     Row("speed.decode.ratio", "16 frames of a video as RGB, against the fastest other decoder that is installed", 0.9),
@@ -64,6 +72,31 @@ SPEED = (
     Row("memory.ijepa_step.saving", "memory of a training step, saved against eager attention", 0.18),
     Row("memory.clip_of_64.kept", "memory of a step on a clip of 64 frames, ViT-S/16"),
     Row("memory.clip_of_64.recomputed", "the same with checkpoint_activations"),
+)
+CONTESTANTS = {
+    "ijepa": "I-JEPA", "lejepa": "LeJEPA", "mae": "MAE", "simclr": "SimCLR", "moco": "MoCo v3", "byol": "BYOL",
+    "simsiam": "SimSiam", "vicreg": "VICReg", "barlow": "Barlow Twins", "dino": "DINO", "ibot": "iBOT", "msn": "MSN",
+    "data2vec": "data2vec", "random_init": "random init", "raw": "raw pixels",
+}  # fmt: skip
+UNTRAINED = ("random_init", "raw")
+ASKED = {
+    "arena.{}.linear": "linear", "arena.{}.knn": "kNN", "arena.{}.lowshot1": "1 % of labels",
+    "energy.{}.auroc": "energy: AUROC", "energy.{}.retrieval": "energy: 1 of 16",
+}  # fmt: skip
+NUISANCE = {
+    "vjepa": "V-JEPA", "videomae": "VideoMAE", "next_frames": "next frames in pixels", "random_init": "random init",
+}  # fmt: skip
+NOISES = {
+    "nuisance.{}.0.content": "motion, no noise", "nuisance.{}.30.content": "motion, noise 30",
+    "nuisance.{}.60.content": "motion, noise 60", "nuisance.{}.30.noise": "noise, 30",
+    "nuisance.{}.60.noise": "noise, 60",
+}  # fmt: skip
+FUTURES = (
+    Row("lvjepa.modes.coverage", "futures that some z foretells"),
+    Row("lvjepa.modes.precision", "z whose future may come"),
+    Row("lvjepa.no_z.coverage", "futures that are foretold without z"),
+    Row("lvjepa.z_bits", "what z tells, in bits"),
+    Row("lvjepa.shortcut.detected", "z without a limit is seen to be a shortcut"),
 )
 CUTS = {"first": "the first ones, as the released code does", "random": "random ones", "pad": "all, padded"}
 """What is kept of masks that differ in length, by `rectangular`."""
@@ -203,7 +236,8 @@ def renewed(text: str, claims: Claims) -> str:
 
 def expected() -> set[str]:
     """Every claim that the tables have a place for."""
-    rows = {row.claim for row in (*SPEED, *RELIABILITY, *ABLATION, *COLLAPSE, *VIDEO)}
+    rows = {row.claim for row in (*SPEED, *RELIABILITY, *ABLATION, *COLLAPSE, *VIDEO, *FUTURES)}
+    rows |= {*asked_of(CONTESTANTS, ASKED), *asked_of(NUISANCE, NOISES)}
     return rows | {cell for name in SETS for subject in SUBJECTS for cell in cells(name, subject) if cell}
 
 
@@ -244,6 +278,26 @@ def listed(rows: Sequence[Row]) -> Callable[[Claims], str]:
         )
 
     return table
+
+
+def crossed(rows: Mapping[str, str], columns: Mapping[str, str]) -> Callable[[Claims], str]:
+    """A table of claims that are named by a row and a column."""
+    wanted = asked_of(rows, columns)
+
+    def cell(claims: Claims, name: str) -> str:
+        return measured(claims, name) if name in wanted else ""
+
+    def table(claims: Claims) -> str:
+        lines = [[words, *(cell(claims, column.format(row)) for column in columns)] for row, words in rows.items()]
+        return grid(["", *columns.values()], lines) + footnotes(claims, wanted)
+
+    return table
+
+
+def asked_of(rows: Mapping[str, str], columns: Mapping[str, str]) -> list[str]:
+    """The claims of such a table: the "{}" of a column stands for the row. What was not trained has no energy."""
+    every = [(row, column) for row in rows for column in columns]
+    return [column.format(row) for row, column in every if not (column.startswith("energy") and row in UNTRAINED)]
 
 
 def headline(claims: Claims) -> str:
@@ -327,6 +381,9 @@ TABLES: dict[str, Callable[[Claims], str]] = {
     "clip-ablation": listed(CLIP_ABLATION),
     "foresight": listed(FORESIGHT),
     "dense": listed(DENSE),
+    "arena": crossed(CONTESTANTS, ASKED),
+    "nuisance": crossed(NUISANCE, NOISES),
+    "futures": listed(FUTURES),
     "collapse": listed(COLLAPSE),
     "speed": listed(SPEED),
     "kept": kept,
