@@ -41,6 +41,8 @@ def _cell(name: str, seed: int) -> Cell:
     units = {"auroc": "AUROC"}
     if name in ARENA.contestants:
         claims |= {f"energy.{name}.{figure}": figure for figure in ("auroc", "retrieval")}
+    if name == "lejepa":
+        claims["lejepa.linear"] = "linear"
     return Cell(f"arena.{name}.seed{seed}", seed, enter, _run(name, seed), claims, units)
 
 

@@ -91,6 +91,14 @@ NOISES = {
     "nuisance.{}.60.content": "motion, noise 60", "nuisance.{}.30.noise": "noise, 30",
     "nuisance.{}.60.noise": "noise, 60",
 }  # fmt: skip
+LEJEPA = (
+    Row("lejepa.linear", "linear probe, in the arena above"),
+    Row("lejepa.grid_runs", "trainings of the grid: rates, architectures, trade-offs"),
+    Row("lejepa.collapsed_runs", "of these, collapsed", most=0),
+    Row("lejepa.loss_probe_spearman", "Spearman's correlation of the training loss with kNN over the grid"),
+)
+WIDE = {"contrastive": "SimCLR", "vicreg": "VICReg", "sigreg": "SIGReg"}
+WIDTHS = {f"scaling.dim.{{}}.{dim}": str(dim) for dim in (16, 64, 256, 1024)}
 FUTURES = (
     Row("lvjepa.modes.coverage", "futures that some z foretells"),
     Row("lvjepa.modes.precision", "z whose future may come"),
@@ -236,8 +244,8 @@ def renewed(text: str, claims: Claims) -> str:
 
 def expected() -> set[str]:
     """Every claim that the tables have a place for."""
-    rows = {row.claim for row in (*SPEED, *RELIABILITY, *ABLATION, *COLLAPSE, *VIDEO, *FUTURES)}
-    rows |= {*asked_of(CONTESTANTS, ASKED), *asked_of(NUISANCE, NOISES)}
+    rows = {row.claim for row in (*SPEED, *RELIABILITY, *ABLATION, *COLLAPSE, *VIDEO, *FUTURES, *LEJEPA)}
+    rows |= {*asked_of(CONTESTANTS, ASKED), *asked_of(NUISANCE, NOISES), *asked_of(WIDE, WIDTHS)}
     return rows | {cell for name in SETS for subject in SUBJECTS for cell in cells(name, subject) if cell}
 
 
@@ -382,6 +390,8 @@ TABLES: dict[str, Callable[[Claims], str]] = {
     "foresight": listed(FORESIGHT),
     "dense": listed(DENSE),
     "arena": crossed(CONTESTANTS, ASKED),
+    "lejepa": listed(LEJEPA),
+    "widths": crossed(WIDE, WIDTHS),
     "nuisance": crossed(NUISANCE, NOISES),
     "futures": listed(FUTURES),
     "collapse": listed(COLLAPSE),
