@@ -89,7 +89,7 @@ class LVJEPA(ClipSizes):
         encoder = Transformer(self.dim, self.depth, self.heads, self.mlp_ratio, self.eps)
         backbone = Backbone(tokenizer, Rotary(self.dim // self.heads), encoder)
         tokens = math.prod(self.extent) // 2
-        network = Summary(backbone, make_head((tokens * self.dim, self.summary), last_norm=True))
+        network = Summary(backbone, tokens, make_head((tokens * self.dim, self.summary), last_norm=True))
         initialize(network, self.initialization)
         return network
 

@@ -186,6 +186,8 @@ def test_flops_are_those_that_pytorch_counts(latent, clips, monkeypatch):
 def test_bad_use_gets_one_sentence(clips):
     with pytest.raises(ValueError, match="needs more than that"):
         build().divide(clips[:, :, :2])
+    with pytest.raises(ValueError, match="summary of 16 tokens"):
+        build().energy(clips[..., :24], clips[..., :24])
     with pytest.raises(ValueError, match="no latent variable"):
         build(latent="none").energy(clips, clips, torch.zeros(8, 1))
     with pytest.raises(ValueError, match="multiple of 4"):

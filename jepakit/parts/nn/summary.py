@@ -10,17 +10,23 @@ from jepakit.tokens import Tokens
 
 
 class Summary(nn.Module):
-    """All tokens of a grid side by side, behind a head, as the one token of a sample; the grid has one cell.
+    """All `tokens` of a grid side by side, behind a head, as the one token of a sample; the grid has one cell.
 
     `heads.Embedder` takes the mean of tokens instead, in which the places of things are easily lost.
     """
 
-    def __init__(self, backbone: Backbone, head: nn.Module) -> None:
+    def __init__(self, backbone: Backbone, tokens: int, head: nn.Module) -> None:
         super().__init__()
-        self.backbone, self.head = backbone, head
+        self.backbone, self.tokens, self.head = backbone, tokens, head
 
     def forward(self, x: Shaped[Tensor, "b ..."], layers: tuple[int, ...] | None = None) -> Tokens:
+        """The token of each sample. Raises ValueError for another size than the head was made for."""
         tokens: Tokens = self.backbone(x, layers=layers)
+        if (count := tokens.values.shape[1]) != self.tokens:
+            raise ValueError(
+                f"a summary of {self.tokens} tokens was trained, and {list(x.shape)} gives {count}; give frames of the "
+                f"size and number that the model was made for"
+            )
         values = self.head(tokens.values.flatten(1)).unsqueeze(1)
         coords = tokens.coords.new_zeros(len(values), 1, tokens.coords.shape[2])
         return replace(tokens, values=values, coords=coords, extent=(1,) * coords.shape[2])
