@@ -117,16 +117,19 @@ class CameraDataset:
 
     def get(self, index: int, epoch: int, seed: int) -> Mapping[str, Tensor]:
         """The sample: "x" [c t h w] float32 and "label"; a function of `index` alone."""
-        x = self._config.transform.normalize(self.clip(index).permute(0, 3, 1, 2))
+        x = self._config.transform.normalize(self._film(index).transpose(0, 1))
         assert self.labels is not None
         return {"x": x, "label": self.labels[index]}
 
     def clip(self, index: int) -> UInt8[Tensor, "t h w 3"]:
         """What the camera sees."""
+        return self._film(index).permute(1, 2, 3, 0)
+
+    def _film(self, index: int) -> UInt8[Tensor, "3 t h w"]:
         config = self._config
         frames, size = config.transform.sampling.frames, config.transform.picture.size
         generator = np.random.default_rng((config.seed, PARTS.index(self._part), index))
-        field = self._draw_field(FIELD * size, round(config.side * size), generator)
+        field = self._draw_field(FIELD * size, generator)
         places = _look(int(self._moves[index]), config.travel, frames, size, generator)
         seen = _sample(field, places)
         if config.noise:
@@ -141,17 +144,15 @@ class CameraDataset:
         """A permutation that depends on (seed, epoch) alone."""
         return torch.randperm(len(self), generator=generator_for(seed, epoch))
 
-    def _draw_field(self, size: int, side: int, generator: np.random.Generator) -> UInt8[np.ndarray, "h w 3"]:
+    def _draw_field(self, size: int, generator: np.random.Generator) -> UInt8[np.ndarray, "h w 3"]:
         """One color, and things all over it."""
         canvas = np.zeros((1, size, size, 4), dtype=np.uint8)
         canvas[..., :3] = generator.integers(0, 256, 3, dtype=np.uint8)
         for thing in generator.choice(len(self._things), self._config.things):
-            lay(canvas, shrink(self._things[thing], side), generator.random((1, 2)) * size, 0)
+            lay(canvas, self._things[thing], generator.random((1, 2)) * size, 0)
         return canvas[0, ..., :3]
 
-    def _light(
-        self, index: int, frames: int, size: int, generator: np.random.Generator
-    ) -> Float[np.ndarray, "t h w 1"]:
+    def _light(self, index: int, frames: int, size: int, generator: np.random.Generator) -> Float[np.ndarray, "t h w"]:
         """Noise, cell by cell; the one in the middle has the sign that the label tells, whatever is asked for."""
         cells = -(-size // CELL)
         light = generator.standard_normal((frames, cells, cells), dtype=np.float32)
@@ -159,12 +160,14 @@ class CameraDataset:
         sign = 2 * (index // len(MOVES) % 2) - 1
         told = slice(middle[0] // tubelet * tubelet, middle[0] // tubelet * tubelet + tubelet)
         light[told, middle[1], middle[2]] = sign * np.abs(light[told, middle[1], middle[2]])
-        return light.repeat(CELL, axis=1).repeat(CELL, axis=2)[:, :size, :size, None]
+        return light.repeat(CELL, axis=1).repeat(CELL, axis=2)[:, :size, :size]
 
     @cached_property
-    def _things(self) -> UInt8[np.ndarray, "n s s 4"]:
+    def _things(self) -> UInt8[np.ndarray, "n k k 4"]:
+        """As large as they are drawn: made smaller once, for that takes longer than all else that a clip needs."""
         sprites: Sprites = open_sprites(self._config.sprites)
-        return sprites.pictures[sprites.rows(self._part)]
+        side = round(self._config.side * self._config.transform.picture.size)
+        return np.stack([shrink(sprites.pictures[row], side) for row in sprites.rows(self._part)])
 
 
 def _look(
@@ -183,17 +186,16 @@ def _look(
     else:
         angles = turned + (1 if move == TURN_LEFT else -1) * moments * length / _HALF
     axis = np.arange(size) - (size - 1) / 2
-    offsets = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1) + steps[:, None, None]
-    cos, sin = np.cos(angles), np.sin(angles)
-    rotations = np.stack([np.stack([cos, -sin], axis=-1), np.stack([sin, cos], axis=-1)], axis=-2)
-    return start + np.einsum("tij,thwj->thwi", rotations, offsets)
+    rows, columns = axis[:, None] + steps[:, 0, None, None], axis + steps[:, 1, None, None]
+    cos, sin = np.cos(angles)[:, None, None], np.sin(angles)[:, None, None]
+    return start + np.stack([cos * rows - sin * columns, sin * rows + cos * columns], axis=-1)
 
 
-def _sample(field: UInt8[np.ndarray, "s s 3"], places: Float[np.ndarray, "t h w 2"]) -> Float[Tensor, "t h w 3"]:
+def _sample(field: UInt8[np.ndarray, "s s 3"], places: Float[np.ndarray, "t h w 2"]) -> Float[Tensor, "3 t h w"]:
     """The colors at places of a round field, bilinear."""
     size = len(field)
     around = torch.from_numpy(np.pad(field.astype(np.float32), ((0, 1), (0, 1), (0, 0)), mode="wrap"))
     corners = torch.from_numpy((places % size).astype(np.float32)).flip(-1)  # columns first, as grid_sample has it
     grid = ((corners + 0.5) * (2 / (size + 1)) - 1).flatten(0, 1).unsqueeze(0)
     colors = F.grid_sample(around.permute(2, 0, 1)[None], grid, padding_mode="border", align_corners=False)
-    return colors[0].permute(1, 2, 0).unflatten(0, places.shape[:2])
+    return colors[0].unflatten(1, places.shape[:2])

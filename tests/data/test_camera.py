@@ -60,7 +60,7 @@ def test_noise_is_fresh_in_every_frame_and_belongs_to_the_clip():
     noisy = Camera(sprites="digits", train=40, noise=30.0).build()
     x = noisy.get(3, 0, 0)["x"]
     assert torch.equal(x, noisy.get(3, 5, 7)["x"])
-    light = noisy._light(3, 8, 32, np.random.default_rng(0))[..., 0]
+    light = noisy._light(3, 8, 32, np.random.default_rng(0))
     cells = light[:, ::4, ::4].reshape(8, -1)
     assert np.array_equal(light[:, 1::4, 3::4].reshape(8, -1), cells)
     assert np.abs(np.corrcoef(cells) - np.eye(8)).max() < 0.4
@@ -71,7 +71,7 @@ def test_the_label_of_noise_is_the_light_of_the_middle_and_independent_of_the_mo
     noisy = Camera(sprites="digits", train=40, noise=30.0, label="noise").build()
     for index in range(40):
         light = noisy._light(index, 8, 32, np.random.default_rng(index))
-        assert (light[4:6, 16, 16, 0] > 0).all() == bool(noisy.labels[index])
+        assert (light[4:6, 16, 16] > 0).all() == bool(noisy.labels[index])
     moves = Camera(sprites="digits", train=40).build().labels
     assert torch.stack([moves, noisy.labels], dim=1).unique(dim=0).shape == (20, 2)
     with pytest.raises(ValueError, match="there is none"):
