@@ -1,4 +1,4 @@
-"""Latent-variable JEPA (LeCun 2022, version 0.9.2, sections 4.3 to 4.5 and figures 12 and 13): what may come next."""
+"""Latent-variable JEPA (LeCun 2022, version 0.9.2, sections 4.2 to 4.5 and figures 12 and 13): what may come next."""
 
 import math
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""The rule of what comes next: predict the representation of the future from that of the past (LeCun 2022, 4.3-4.5).
+"""The rule of what comes next: predict the representation of the future from that of the past (LeCun 2022, 4.2-4.5).
 
 What the past does not tell is left to a latent variable, where there is one: then the energy of a past and a future is
 the least one over all its values, F(x, y) = min over z of E(x, y, z).

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
 from jepakit.contracts import EnergyOf, Inferred, Step
-from jepakit.parts.latents.discrete import draw
+from jepakit.parts.latents.chance import draw
 from jepakit.parts.latents.inference import descend
 from jepakit.parts.latents.information import gaussian_divergence, laplace_divergence
 from jepakit.parts.latents.reader import Reader
@@ -56,7 +56,7 @@ class SparseLatent(nn.Module):
     """A reader gives a vector, noise of a fixed size is added, and the prior is a Laplace distribution.
 
     Its scales are learnt, one for each number: what is seldom needed gets a narrow prior, so that using it costs more,
-    and falls silent (LeCun 2022, version 0.9.2, section 4.4, on limiting the information of z by sparsity and noise).
+    and falls silent (LeCun 2022, version 0.9.2, section 4.3: sparsity and noise limit the information of z).
     """
 
     def __init__(

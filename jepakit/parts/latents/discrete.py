@@ -4,14 +4,13 @@ All hold a codebook, and a prior that guesses from the context which code it wil
 and changes nothing of it: it is what makes drawing possible, and the length of its messages what z tells, in bits.
 """
 
-import math
-
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
 
 from jepakit.contracts import EnergyOf, Inferred, Step
+from jepakit.parts.latents.chance import draw
 from jepakit.parts.latents.inference import search_codes
 from jepakit.parts.latents.information import categorical_divergence, code_length
 from jepakit.parts.latents.reader import Reader
@@ -43,22 +42,33 @@ class Codebook(nn.Module):
         return torch.cdist(z, self.vectors).argmin(dim=1)
 
 
-class SearchedCodes(nn.Module):
+class Codes(nn.Module):
+    """What all codes have in common: they are drawn from the prior, and the best one is found by trying all."""
+
+    def __init__(self, book: Codebook) -> None:
+        super().__init__()
+        self.book, self.width = book, book.vectors.shape[1]
+
+    def sample(self, context: Tokens, count: int, generator: Generator) -> Float[Tensor, "b s z"]:
+        return self.book.draw(context, count, generator)
+
+    def search(self, context: Tokens, answer: Tokens, energy: EnergyOf) -> Float[Tensor, "b z"]:
+        return self.book.vectors[search_codes(energy, self.book.vectors, len(context.values))]
+
+
+class SearchedCodes(Codes):
     """z is the code of least energy: all are tried, none is inferred by a network, and only the best one learns.
 
     A share `explore` of the samples takes a code by lot, so that none is left behind for good: what relaxed
-    winner-takes-all gives to losers in every sample (Rupprecht et al. 2017, arXiv 1612.00197, section 3.2), for the
+    winner-takes-all gives to losers in every sample (Rupprecht et al. 2017, arXiv 1612.00197), for the
     price of one gradient.
     """
 
     def __init__(self, book: Codebook, explore: float) -> None:
-        super().__init__()
+        super().__init__(book)
         if not 0 <= explore < 1:
             raise ValueError(f"explore is a share of samples from 0 up to 1, got {explore}")
-        self.book, self.explore, self.width = book, explore, book.vectors.shape[1]
-
-    def sample(self, context: Tokens, count: int, generator: Generator) -> Float[Tensor, "b s z"]:
-        return self.book.draw(context, count, generator)
+        self.explore = explore
 
     def infer(self, context: Tokens, answer: Tokens, energy: EnergyOf, step: Step) -> Inferred:
         vectors = self.book.vectors
@@ -68,29 +78,22 @@ class SearchedCodes(nn.Module):
         index = torch.where(lot[:, 0] < self.explore, (lot[:, 1] * len(vectors)).long(), best)
         return Inferred(F.embedding(index, vectors), nats, nats)
 
-    def search(self, context: Tokens, answer: Tokens, energy: EnergyOf) -> Float[Tensor, "b z"]:
-        return self.book.vectors[search_codes(energy, self.book.vectors, len(context.values))]
-
     def flops(self, context: int, answer: int, prediction: int) -> int:
         """One prediction for each code."""
         return len(self.book.vectors) * prediction
 
 
-class CategoricalCodes(nn.Module):
+class CategoricalCodes(Codes):
     """A reader says how likely each code is; one is drawn, and gradients pass through as if it were a mixture.
 
     Straight-through Gumbel-softmax (Jang et al. 2017, arXiv 1611.01144, section 2.2). `price` is what a nat costs.
     """
 
     def __init__(self, book: Codebook, reader: Reader, temperature: float, price: float) -> None:
-        super().__init__()
+        super().__init__(book)
         if temperature <= 0:
             raise ValueError(f"temperature is above 0, got {temperature}")
-        self.book, self.reader, self.width = book, reader, book.vectors.shape[1]
-        self.temperature, self.price = temperature, price
-
-    def sample(self, context: Tokens, count: int, generator: Generator) -> Float[Tensor, "b s z"]:
-        return self.book.draw(context, count, generator)
+        self.reader, self.temperature, self.price = reader, temperature, price
 
     def infer(self, context: Tokens, answer: Tokens, energy: EnergyOf, step: Step) -> Inferred:
         told, expected = self.reader(context, answer), self.book.expect(context)
@@ -102,15 +105,12 @@ class CategoricalCodes(nn.Module):
         priced = self.price * categorical_divergence(told, expected.detach())
         return Inferred((hard - soft.detach() + soft) @ self.book.vectors, nats, learning + priced)
 
-    def search(self, context: Tokens, answer: Tokens, energy: EnergyOf) -> Float[Tensor, "b z"]:
-        return self.book.vectors[search_codes(energy, self.book.vectors, len(context.values))]
-
     def flops(self, context: int, answer: int, prediction: int) -> int:
         """The reader, forward and backward."""
         return 3 * self.reader.flops(context, answer)
 
 
-class QuantizedCodes(nn.Module):
+class QuantizedCodes(Codes):
     """A reader gives a vector, which is replaced by the nearest code (VQ-VAE 1711.00937, section 3.2, equation 3).
 
     The gradient of z goes to the vector; codes move towards the vectors that chose them, and vectors are held near
@@ -118,12 +118,8 @@ class QuantizedCodes(nn.Module):
     """
 
     def __init__(self, book: Codebook, reader: Reader, commitment: float = 0.25) -> None:
-        super().__init__()
-        self.book, self.reader, self.width = book, reader, book.vectors.shape[1]
-        self.commitment = commitment
-
-    def sample(self, context: Tokens, count: int, generator: Generator) -> Float[Tensor, "b s z"]:
-        return self.book.draw(context, count, generator)
+        super().__init__(book)
+        self.reader, self.commitment = reader, commitment
 
     def infer(self, context: Tokens, answer: Tokens, energy: EnergyOf, step: Step) -> Inferred:
         told = self.reader(context, answer)
@@ -134,20 +130,6 @@ class QuantizedCodes(nn.Module):
         staying = self.commitment * ((told - code.detach()) ** 2).mean(dim=1)
         return Inferred(told + (code - told).detach(), nats, nats + moving + staying)
 
-    def search(self, context: Tokens, answer: Tokens, energy: EnergyOf) -> Float[Tensor, "b z"]:
-        return self.book.vectors[search_codes(energy, self.book.vectors, len(context.values))]
-
     def flops(self, context: int, answer: int, prediction: int) -> int:
         """The reader, forward and backward."""
         return 3 * self.reader.flops(context, answer)
-
-
-def draw(step: Step, numbers: int, normal: bool = False) -> Float[Tensor, "b e"]:
-    """So many random numbers for each sample held, out of those for the global batch: uniform in [0, 1), or normal."""
-    make = torch.randn if normal else torch.rand
-    return make(step.rows.total, numbers, generator=step.shared)[step.rows.first : step.rows.first + step.rows.count]
-
-
-def most_bits(codes: int) -> float:
-    """What a code can tell at most."""
-    return math.log2(codes)

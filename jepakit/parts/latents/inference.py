@@ -1,4 +1,4 @@
-"""F(x, y) = min over z of E(x, y, z): how the least energy is looked for (LeCun 2022, version 0.9.2, section 4.3)."""
+"""F(x, y) = min over z of E(x, y, z): how the least energy is looked for (LeCun 2022, version 0.9.2, section 4.2)."""
 
 from collections.abc import Callable
 
