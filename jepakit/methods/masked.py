@@ -7,9 +7,10 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
-from jepakit.contracts import Energy, Losses, Masker, Prediction, Rows, Step, Target
+from jepakit.contracts import Energy, Losses, Masker, Prediction, Regularizer, Rows, Step, Target
 from jepakit.parts.energies import nearness
 from jepakit.parts.nn.backbone import Backbone
+from jepakit.parts.predictors.in_place import InPlacePredictor
 from jepakit.parts.predictors.mask_token import MaskTokenPredictor
 from jepakit.schedules import Schedule
 from jepakit.tokens import Places, Split, Tokens
@@ -42,24 +43,30 @@ class MaskedJEPA(nn.Module):
 
     Each of the `maskers` asks about every sample, with the mask token that `families` names (its own, if not given).
     `levels` of the backbone, side by side, are what the predictor reads and, given to the target too, predicts.
+    A backbone that `hides` sees a learned token where others see nothing. A `regularizer`, which weighs `weight`, is
+    given the mean of the context's tokens, once for each masker.
     """
 
     def __init__(
         self,
         backbone: Backbone,
         maskers: Sequence[Masker],
-        predictor: MaskTokenPredictor,
+        predictor: MaskTokenPredictor | InPlacePredictor,
         target: Target,
         energy: Energy,
         families: Sequence[int] | None = None,
         levels: tuple[int, ...] | None = None,
         context_loss: ContextLoss | None = None,
+        hides: bool = False,
+        regularizer: Regularizer | None = None,
+        weight: float = 1.0,
     ) -> None:
         super().__init__()
         self.backbone, self.predictor, self.target = backbone, predictor, target
         self.maskers, self.compare = tuple(maskers), energy
         self.families = tuple(families or range(len(self.maskers)))
-        self.levels, self.context_loss = levels, context_loss
+        self.levels, self.context_loss, self.hides = levels, context_loss, hides
+        self.regularizer, self.weight = regularizer, weight
 
     @property
     def kept(self) -> nn.Module:
@@ -71,17 +78,20 @@ class MaskedJEPA(nn.Module):
         x = batch["x"]
         answers = self.target(x, self.backbone)
         splits = self._ask(answers, step.shared, step.rows)
-        places, context = self._energies(x, answers, splits)
+        places, context, seen = self._energies(x, answers, splits)
         terms = {"prediction": places.mean()}
         if self.context_loss is not None and context is not None:
             terms["context"] = self.context_loss.share(step.progress) * context.mean()
+        if self.regularizer is not None:
+            embeddings = torch.stack([tokens.pooled() for tokens in seen])
+            terms["regularizer"] = self.weight * self.regularizer(embeddings, step)
         return Losses(terms, self._metrics(answers.values.shape[1], splits, step.rows))
 
     def flops(self, tokens: int, splits: Sequence[Split]) -> int:
         """Operations of a training step for one sample of so many tokens: a backward pass costs two forward ones."""
         learning = 0
         for split in splits:
-            context, (_, blocks, places) = split.context.shape[1], split.targets.shape
+            context, (_, blocks, places) = tokens if self.hides else split.context.shape[1], split.targets.shape
             learning += self.backbone.flops(context) + self.predictor.flops(context, blocks, places)
         return 3 * learning + self.target.flops(tokens, self.backbone.flops(tokens))
 
@@ -105,20 +115,26 @@ class MaskedJEPA(nn.Module):
 
     def _energies(
         self, x: Tensor, answers: Tokens, splits: Sequence[Split]
-    ) -> tuple[Float[Tensor, "b"], Float[Tensor, "b"] | None]:
-        """At what is hidden and, of a dense predictor, at what is seen: means over the maskers."""
-        places, context = [], []
+    ) -> tuple[Float[Tensor, "b"], Float[Tensor, "b"] | None, list[Tokens]]:
+        """At what is hidden and, of a dense predictor, at what is seen: means over the maskers. And what each saw."""
+        places, context, everything = [], [], []
         for split, family in zip(splits, self.families, strict=True):
             hidden = answers.take(split.targets.flatten(1))
-            prediction = self._predict(x, split, hidden, family)
+            seen = self._see(x, split)
+            everything.append(seen)
+            prediction = self._predict(seen, split, hidden, family)
             places.append(self.compare(prediction.places, hidden))
             if self.context_loss is not None and prediction.context is not None:
                 weight = self.context_loss.weight(prediction.context, hidden)
                 context.append(self.compare(prediction.context, answers.take(split.context), weight))
-        return torch.stack(places).mean(dim=0), torch.stack(context).mean(dim=0) if context else None
+        return torch.stack(places).mean(dim=0), torch.stack(context).mean(dim=0) if context else None, everything
 
-    def _predict(self, x: Tensor, split: Split, hidden: Tokens, family: int) -> Prediction:
-        context = self.backbone(x, keep=split.context, layers=self.levels)
+    def _see(self, x: Tensor, split: Split) -> Tokens:
+        if self.hides:
+            return self.backbone(x, hide=split.targets.flatten(1), layers=self.levels)
+        return self.backbone(x, keep=split.context, layers=self.levels)
+
+    def _predict(self, context: Tokens, split: Split, hidden: Tokens, family: int) -> Prediction:
         blocks = split.targets.shape[1]
         valid = None if hidden.valid is None else hidden.valid.unflatten(1, (blocks, -1))
         return self.predictor(context, Places(hidden.coords.unflatten(1, (blocks, -1)), valid), family)

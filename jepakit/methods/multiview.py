@@ -5,11 +5,11 @@ from contextlib import contextmanager
 from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
 
 from jepakit.contracts import Energy, Losses, Regularizer, Step, Target
-from jepakit.parts.nn.heads import Embedder, as_token
+from jepakit.parts.nn.heads import Embedder, as_token, flops_of
 from jepakit.parts.targets import SharedTarget
 
 Asked = Literal["others", "center"]
@@ -65,7 +65,7 @@ class MultiView(nn.Module):
         Raises ValueError if the samples have one view only.
         """
         globals_, locals_ = views_of(batch)
-        seen = [self._embed(views) for views in (globals_, locals_) if views]
+        seen = self._look(globals_, locals_, step)
         embeddings = torch.cat([views for views, _ in seen])
         answers = self._answer(globals_, embeddings)
         guesses = torch.stack([self.predictor(view) for view in embeddings])
@@ -85,7 +85,7 @@ class MultiView(nn.Module):
         A backward pass costs two forward ones; the target sees the views that are as large as the first.
         """
         answered = [tokens for tokens in views if tokens == views[0]]
-        learning = 3 * sum(self.network.flops(tokens) for tokens in views)
+        learning = 3 * sum(self.network.flops(tokens) + flops_of(self.predictor) for tokens in views)
         if isinstance(self.target, SharedTarget):
             return learning
         return learning + sum(self.target.flops(tokens, self.network.flops(tokens)) for tokens in answered)
@@ -99,15 +99,19 @@ class MultiView(nn.Module):
             raise ValueError("a multi-view method has no latent variable; call energy(x, y)")
         with evaluating(self):
             guess = self.predictor(self.network(x).values[:, 0])
-            return self.compare(as_token(guess), self.target(y, self.network))
+            return self.compare(as_token(guess), as_token(self.target(y, self.network).values[:, 0]))
 
     def after_step(self, step: Step) -> None:
         """Lets the target follow the network."""
         self.target.after_step(self.network, step)
 
-    def _embed(self, views: Sequence[Tensor]) -> tuple[Views, int]:
+    def _look(self, globals_: Sequence[Tensor], locals_: Sequence[Tensor], step: Step) -> list[tuple[Views, int]]:
+        """The embeddings of the global and of the local views, and how many tokens such a view has."""
+        return [self._embed(views) for views in (globals_, locals_) if views]
+
+    def _embed(self, views: Sequence[Tensor], keep: Int[Tensor, "n c"] | None = None) -> tuple[Views, int]:
         """All views of one size in one pass through the backbone, and their tokens; heads take view after view."""
-        tokens = self.backbone(torch.cat(list(views)))
+        tokens = self.backbone(torch.cat(list(views)), keep=keep)
         pooled = tokens.pooled().chunk(len(views))
         return torch.stack([self.network.head(view) for view in pooled]), tokens.values.shape[1]
 

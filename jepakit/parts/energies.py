@@ -15,7 +15,7 @@ Weight = Float[Tensor, "b n"] | None
 
 def smooth_l1(prediction: Tokens, target: Tokens, weight: Weight = None) -> Float[Tensor, "b"]:
     """Huber's loss with beta 1 (I-JEPA's released code; the paper's text says squared error)."""
-    return _average(F.smooth_l1_loss(prediction.values, target.values, reduction="none"), target.valid, weight)
+    return SmoothL1()(prediction, target, weight)
 
 
 def l1(prediction: Tokens, target: Tokens, weight: Weight = None) -> Float[Tensor, "b"]:
@@ -32,6 +32,17 @@ def cosine(prediction: Tokens, target: Tokens, weight: Weight = None) -> Float[T
     """One minus the cosine of the angle between prediction and target."""
     angle = 1 - F.cosine_similarity(prediction.values, target.values, dim=-1)
     return _average(angle.unsqueeze(-1), target.valid, weight)
+
+
+@dataclass(frozen=True)
+class SmoothL1:
+    """Squared over twice `beta` below it, and absolute above (data2vec, 2202.03555, section 3.3)."""
+
+    beta: float = 1.0
+
+    def __call__(self, prediction: Tokens, target: Tokens, weight: Weight = None) -> Float[Tensor, "b"]:
+        error = F.smooth_l1_loss(prediction.values, target.values, reduction="none", beta=self.beta)
+        return _average(error, target.valid, weight)
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,21 @@ class EMATarget(nn.Module):
         return forward
 
 
+class AveragedLevelsTarget(EMATarget):
+    """The mean of several `levels` of the average answers, each normalized by itself (data2vec, 2202.03555).
+
+    Levels come through the encoder's last norm first, as all that are read here; the paper takes them as they are.
+    """
+
+    def __init__(self, network: nn.Module, momentum: Schedule, levels: tuple[int, ...]) -> None:
+        super().__init__(network, momentum, levels)
+
+    @torch.no_grad()
+    def forward(self, x: Tensor, network: nn.Module) -> Tokens:
+        answer = super().forward(x, network)
+        return answer.with_values(answer.values.unflatten(-1, (len(self.levels or (0,)), -1)).mean(dim=-2))
+
+
 class DistilledTarget(EMATarget):
     """A larger network that is trained already answers with its last level; the average of the small one is kept.
 

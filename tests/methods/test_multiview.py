@@ -70,7 +70,8 @@ def test_operations_are_counted_view_by_view():
     method, network = BYOL.build(), BYOL.build().network
     own = network.flops(16)
     assert own == network.backbone.flops(16) + 2 * (48 * 64 + 64 * 16)
-    assert method.flops(16, 16, 4) == 3 * (2 * own + network.flops(4)) + 2 * own
+    predictor = 2 * (16 * 64 + 64 * 16)
+    assert method.flops(16, 16, 4) == 3 * (2 * own + network.flops(4) + 3 * predictor) + 2 * own
     assert float(method(views(2, 1), now()).metrics["gflops"]) == pytest.approx(4 * method.flops(16, 16, 4) / 1e9)
 
 

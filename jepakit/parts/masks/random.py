@@ -20,7 +20,11 @@ class RandomMasker:
         self, coords: Float[Tensor, "b n p"], extent: tuple[int, ...] | None, generator: Generator, rows: Rows
     ) -> Split:
         tokens = coords.shape[1]
-        shown = min(max(round(self.keep * tokens), 1), tokens - 1)
+        shown = self.shown(tokens)
         order = torch.rand(rows.total, tokens, generator=generator).argsort(dim=1)
         order = order[rows.first : rows.first + rows.count]
         return Split(order[:, :shown].sort(dim=1).values, order[:, shown:].sort(dim=1).values.unsqueeze(1))
+
+    def shown(self, tokens: int) -> int:
+        """How many of so many tokens are shown: at least one, and not all of them."""
+        return min(max(round(self.keep * tokens), 1), tokens - 1)

@@ -2,7 +2,8 @@
 
 from abc import ABC, abstractmethod
 
-from jaxtyping import Int, Shaped
+import torch
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
 from jepakit.contracts import Transform
@@ -39,33 +40,52 @@ class AnyBackbone(nn.Module, ABC):
 
 
 class Backbone(AnyBackbone):
-    """A transformer on patches: the one that can drop tokens before it looks at them."""
+    """A transformer on patches: the one that can drop tokens before it looks at them.
 
-    def __init__(self, tokenizer: PatchTokenizer | Modalities, position: Position, encoder: Transformer) -> None:
+    One that `hides` can also put a learned token in the place of some (BEiT, 2106.08254).
+    """
+
+    def __init__(
+        self, tokenizer: PatchTokenizer | Modalities, position: Position, encoder: Transformer, hides: bool = False
+    ) -> None:
         super().__init__(tokenizer.dim)
         self.tokenizer, self.position, self.encoder = tokenizer, position, encoder
+        self.mask_token = nn.Parameter(torch.empty(self.dim)) if hides else None
+        if self.mask_token is not None:
+            nn.init.trunc_normal_(self.mask_token, std=0.02)
 
     def forward(
         self,
         x: Shaped[Tensor, "..."],
         keep: Int[Tensor, "b k"] | None = None,
         layers: tuple[int, ...] | None = None,
+        hide: Int[Tensor, "b k"] | None = None,
     ) -> Tokens:
         """Tokens of what `transform` made: float32 [b c h w], normalised. One picture [c h w] is a batch of one.
 
         `keep` names the tokens to look at: the others are dropped before anything is computed from them, and -1 is
-        padding. `layers` puts the named levels side by side on the last axis. Raises TypeError for integers.
+        padding. `hide` names tokens (of those that are kept) in whose place the learned one is looked at. `layers` puts
+        the named levels side by side on the last axis. Raises TypeError for integers, ValueError where nothing hides.
         """
         require_floats(x)
         single = x.ndim == 1 + len(self.tokenizer.patch)
         tokens = self.tokenizer(x.unsqueeze(0) if single else x, keep)
         assert tokens.extent is not None, "a patch tokenizer always knows its grid"
-        placed = tokens.with_values(self.position.add(tokens.values, tokens.coords, tokens.extent))
+        values = tokens.values if hide is None else self._hidden(tokens.values, hide)
+        placed = tokens.with_values(self.position.add(values, tokens.coords, tokens.extent))
         return self.encoder(placed, layers, rotation=self.position.rotation(tokens.coords, tokens.extent))
 
     def flops(self, tokens: int) -> int:
         """Floating point operations of one sample of so many (kept) tokens, forward."""
         return self.tokenizer.flops(tokens) + self.encoder.flops(tokens)
+
+    def _hidden(self, values: Float[Tensor, "b n d"], hide: Int[Tensor, "b k"]) -> Float[Tensor, "b n d"]:
+        if self.mask_token is None:
+            raise ValueError("this backbone has no token to hide others behind; build it with hides=True")
+        b, n, _ = values.shape
+        hidden = torch.zeros(b, n + 1, dtype=torch.bool, device=values.device)  # the last column takes the padding
+        hidden.scatter_(1, torch.where(hide < 0, n, hide), True)
+        return torch.where(hidden[:, :n, None], self.mask_token.to(values.dtype), values)
 
 
 def require_floats(x: Shaped[Tensor, "..."]) -> None:

@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
@@ -36,8 +37,26 @@ class Embedder(nn.Module):
 
     def flops(self, tokens: int) -> int:
         """Operations of a view of so many tokens, forward."""
-        head = sum(layer.weight.numel() for layer in self.head.modules() if isinstance(layer, nn.Linear))
-        return self.backbone.flops(tokens) + 2 * head  # pyright: ignore[reportCallIssue]
+        return self.backbone.flops(tokens) + flops_of(self.head)  # pyright: ignore[reportCallIssue]
+
+
+class DenseEmbedder(Embedder):
+    """The embedding of a sample and, behind it, those of its tokens, all through one head (iBOT 2111.07832)."""
+
+    def forward(self, x: Shaped[Tensor, "b ..."], layers: tuple[int, ...] | None = None) -> Tokens:
+        tokens: Tokens = self.backbone(x, layers=layers)
+        values = torch.cat([tokens.pooled().unsqueeze(1), tokens.values], dim=1)
+        coords = torch.cat([torch.zeros_like(tokens.coords[:, :1]), tokens.coords], dim=1)
+        return Tokens(self.head(values), coords)
+
+    def flops(self, tokens: int) -> int:
+        """Operations of a view of so many tokens, forward."""
+        return super().flops(tokens) + tokens * flops_of(self.head)
+
+
+def flops_of(head: nn.Module) -> int:
+    """Operations of one embedding on its way through a head, forward."""
+    return 2 * sum(layer.weight.numel() for layer in head.modules() if isinstance(layer, nn.Linear))
 
 
 def as_token(embedding: Float[Tensor, "b k"]) -> Tokens:

@@ -38,8 +38,11 @@ class ViT(Config):
         """Rows and columns of patches."""
         return self.image[0] // self.patch, self.image[1] // self.patch
 
-    def build(self) -> Backbone:
-        """The backbone. Raises ValueError for sizes that a network cannot have."""
+    def build(self, hides: bool = False) -> Backbone:
+        """The backbone; with `hides`, one that can put a learned token in the place of patches.
+
+        Raises ValueError for sizes that a network cannot have.
+        """
         rows, columns = (side // max(self.patch, 1) for side in self.image)
         require_sizes(
             {"patch": self.patch, "channels": self.channels, "dim": self.dim, "heads": self.heads,
@@ -49,7 +52,7 @@ class ViT(Config):
         )  # fmt: skip
         tokenizer = PatchTokenizer((self.patch, self.patch), self.channels, self.dim)
         encoder = Transformer(self.dim, self.depth, self.heads, self.mlp_ratio, self.eps)
-        backbone = Backbone(tokenizer, SinCos(self.dim, self.extent), encoder)
+        backbone = Backbone(tokenizer, SinCos(self.dim, self.extent), encoder, hides)
         initialize(backbone, self.initialization)
         return backbone
 
