@@ -15,11 +15,12 @@ import torch
 
 from benchmarks.cells import SEEDS, Cell, train
 from benchmarks.cells import main as run_cells
-from benchmarks.video import ATTENTIVE, CLIPS, LABELED, VIDEOMAE_SMALL, VJEPA_SMALL, training
+from benchmarks.video import ATTENTIVE, CLIPS, FRAMES, LABELED, SIDE, VIDEOMAE_SMALL, VJEPA_SMALL, training
 from jepakit.family.vjepa import VJEPA
 from jepakit.probes.result import Result
 from jepakit.probes.splits import Splits
 from jepakit.probes.subject import Subject
+from jepakit.rivals.next_frames import NextFrames
 from jepakit.rivals.videomae import VideoMAE
 
 STEPS = 600
@@ -28,8 +29,11 @@ LEVELS = (0, 30, 60)
 MODELS: dict[str, VJEPA | VideoMAE] = {
     "vjepa": VJEPA_SMALL,
     "videomae": VIDEOMAE_SMALL,
-    "next_frames": replace(VJEPA_SMALL, target="pixels", masks="causal", shown=0.5),
-}
+    "next_frames": NextFrames(
+        frames=FRAMES, image=(SIDE, SIDE), patch=8, dim=96, depth=4, heads=3,
+        decoder_dim=96, decoder_depth=2, decoder_heads=3, initialization="fan_in",
+    ),
+}  # fmt: skip
 
 
 def cells() -> dict[str, Cell]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from jepakit.contracts import Masker
 from jepakit.methods.masked import MaskedJEPA
 from jepakit.parts.energies import l2
 from jepakit.parts.masks.tubes import RandomTubeMasker
@@ -51,7 +52,10 @@ class VideoMAE(ClipSizes):
         decoder = self._decoder()
         for network in (backbone, decoder):
             initialize(network, self.initialization)
-        return MaskedJEPA(backbone, (RandomTubeMasker(self.shown),), decoder, PixelTarget(tokenizer), l2)
+        return MaskedJEPA(backbone, (self._masker(),), decoder, PixelTarget(tokenizer), l2)
+
+    def _masker(self) -> Masker:
+        return RandomTubeMasker(self.shown)
 
     def _decoder(self) -> MaskTokenPredictor:
         position = SinCos(self.decoder_dim, self.extent, IN_TIME, self.positions)
