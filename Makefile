@@ -46,6 +46,7 @@ learning: $(VENV)/dev.stamp ## what is learnt, on real data: hours; resumable; w
 	$(BIN)/python -m benchmarks.video
 	$(BIN)/python -m benchmarks.dense
 	$(BIN)/python -m benchmarks.anticipation
+	$(BIN)/python -m benchmarks.latent
 
 bench: $(VENV)/dev.stamp ## speed, as ratios in one run; writes results/benchmarks/
 	$(BIN)/python -m benchmarks
