@@ -7,10 +7,39 @@ The tables of trials and of kept tokens are made from raw files, for these are n
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.claims import (
+    ABLATION,
+    ASKED,
+    CLIP_ABLATION,
+    COLLAPSE,
+    CONTESTANTS,
+    CUTS,
+    DENSE,
+    FORESIGHT,
+    FUTURES,
+    HEADLINE,
+    LEJEPA,
+    MOTION,
+    NOISES,
+    NUISANCE,
+    PROTOCOLS,
+    RELIABILITY,
+    ROBOT,
+    SCORES,
+    SETS,
+    SPEED,
+    STILL,
+    SUBJECTS,
+    VIDEO,
+    WIDE,
+    WIDTHS,
+    Row,
+    asked_of,
+    figure,
+)
 from benchmarks.record import ROOT
 from benchmarks.search import trials
 
@@ -18,201 +47,6 @@ PAGES = ("README.md", "docs/results.md")
 MARK = re.compile(r"(<!-- table: (?P<name>[\w-]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
 Claims = Mapping[str, Mapping[str, Any]]
-
-
-@dataclass(frozen=True)
-class Row:
-    """A claim in words, and the mark that it has to reach ("at least" or "at most" a number in the claim's unit)."""
-
-    claim: str
-    words: str
-    least: float | None = None
-    most: float | None = None
-
-    def reached(self, value: float) -> str:
-        """Whether the mark is reached, in a word; nothing where there is none."""
-        if self.least is None and self.most is None:
-            return ""
-        good = (self.least is None or value >= self.least) and (self.most is None or value <= self.most)
-        return "yes" if good else "**no**"
-
-    def mark(self, unit: str) -> str:
-        """The mark with its unit."""
-        parts = [("at least", self.least), ("at most", self.most)]
-        return " and ".join(f"{words} {figure(number, unit)}" for words, number in parts if number is not None)
-
-
-SPEED = (
-    Row("speed.ijepa_step.share_of_peak", "training step of ViT-S/16, share of what the machine's GEMM reaches", 0.75),
-    Row("speed.ijepa_step.share_of_onednn", "the same step, share of oneDNN's rate, the fastest GEMM here"),
-    Row("speed.tiny_step.ratio", "training step of the demo, against the plain eager formulation", 1.3),
-    Row(
-        "speed.vjepa2_step.ratio",
-        "training step of V-JEPA 2, against a table in every block and masks by the clip",
-        1.1,
-    ),
-    Row("speed.vjepa2_step.share_of_peak", "the same step, share of what the machine's GEMM reaches"),
-    Row("speed.vjepa2_step.share_of_onednn", "the same step, share of oneDNN's rate"),
-    Row("speed.masks_2d.ratio", "multi-block masks, against the plain algorithm", 50),
-    Row("speed.masks_3d.ratio", "both families of masks of clips, against the plain algorithm", 10),
-    Row("speed.encoder_vs_hf.ratio", "inference of ViT-B/16, against Hugging Face transformers", 1.05),
-    Row("speed.video_encoder_vs_hf.ratio", "inference of V-JEPA 2 ViT-B/16, against Hugging Face transformers", 1.05),
-    Row("speed.sigreg.ratio", "SIGReg forward and backward, against its formula in real numbers", 2.5),
-    Row("memory.sigreg.ratio", "memory of the same, times less", 20),
-    Row("speed.sigreg.share_of_step", "SIGReg, share of a step of ViT-S/16 (derived)", most=0.1),
-    Row(
-        "distributed.regularizers.max_error",
-        "largest difference of any regularizer on several ranks from one",
-        most=1e-9,
-    ),
-    Row("speed.int8.ratio", "inference in int8, against float32", 1.5),
-    Row("speed.loading.ratio", "JPEG to a random crop, against Pillow at equal pixels", 1.5),
-    Row("speed.decode.ratio", "16 frames of a video as RGB, against the fastest other decoder that is installed", 0.9),
-    Row("speed.watching.share", "share of a step that watching for collapse takes", most=0.02),
-    Row("memory.ijepa_step.saving", "memory of a training step, saved against eager attention", 0.18),
-    Row("memory.clip_of_64.kept", "memory of a step on a clip of 64 frames, ViT-S/16"),
-    Row("memory.clip_of_64.recomputed", "the same with checkpoint_activations"),
-)
-CONTESTANTS = {
-    "ijepa": "I-JEPA", "lejepa": "LeJEPA", "mae": "MAE", "simclr": "SimCLR", "moco": "MoCo v3", "byol": "BYOL",
-    "simsiam": "SimSiam", "vicreg": "VICReg", "barlow": "Barlow Twins", "dino": "DINO", "ibot": "iBOT", "msn": "MSN",
-    "data2vec": "data2vec", "random_init": "random init", "raw": "raw pixels",
-}  # fmt: skip
-UNTRAINED = ("random_init", "raw")
-ASKED = {
-    "arena.{}.linear": "linear", "arena.{}.knn": "kNN", "arena.{}.lowshot1": "1 % of labels",
-    "energy.{}.auroc": "energy: AUROC", "energy.{}.retrieval": "energy: 1 of 16",
-}  # fmt: skip
-NUISANCE = {
-    "vjepa": "V-JEPA", "videomae": "VideoMAE", "next_frames": "next frames in pixels", "random_init": "random init",
-}  # fmt: skip
-NOISES = {
-    "nuisance.{}.0.content": "motion, no noise", "nuisance.{}.30.content": "motion, noise 30",
-    "nuisance.{}.60.content": "motion, noise 60", "nuisance.{}.30.noise": "noise, 30",
-    "nuisance.{}.60.noise": "noise, 60",
-}  # fmt: skip
-LEJEPA = (
-    Row("lejepa.linear", "linear probe, in the arena above"),
-    Row("lejepa.grid_runs", "trainings of the grid: rates, architectures, trade-offs"),
-    Row("lejepa.collapsed_runs", "of these, collapsed", most=0),
-    Row("lejepa.loss_probe_spearman", "Spearman's correlation of the training loss with kNN over the grid"),
-)
-WIDE = {"contrastive": "SimCLR", "vicreg": "VICReg", "sigreg": "SIGReg"}
-WIDTHS = {f"scaling.dim.{{}}.{dim}": str(dim) for dim in (16, 64, 256, 1024)}
-FUTURES = (
-    Row("lvjepa.modes.coverage", "futures that some z foretells"),
-    Row("lvjepa.modes.precision", "z whose future may come"),
-    Row("lvjepa.no_z.coverage", "futures that are foretold without z"),
-    Row("lvjepa.z_bits", "what z tells, in bits"),
-    Row("lvjepa.shortcut.detected", "z without a limit is seen to be a shortcut"),
-)
-CUTS = {"first": "the first ones, as the released code does", "random": "random ones", "pad": "all, padded"}
-"""What is kept of masks that differ in length, by `rectangular`."""
-RELIABILITY = (
-    Row("faults.sigkill.trials", "trainings killed at random moments and resumed", 20),
-    Row("faults.sigkill.identical", "all of them ended with weights identical to the uninterrupted run", 1),
-    Row("demo.seconds", "the demo, from the first step to the report", most=600),
-)
-ABLATION = (
-    Row("ablation.masks.multiblock", "multi-block masks, the paper's numbers"),
-    Row("ablation.masks.single", "a single target block"),
-    Row("ablation.masks.random", "random masks"),
-    Row("ablation.targets.scale", "smaller targets"),
-    Row("ablation.targets.count", "fewer targets"),
-    Row("ablation.targets.pixels", "pixels instead of latent targets"),
-    Row("ablation.context.scale", "a smaller context"),
-    Row("ablation.context.overlap_kept", "targets left in the context"),
-    Row("ablation.crop.none", "without random resized crop"),
-)
-MOTION = (
-    Row("vjepa.motion.attentive", "V-JEPA"),
-    Row("videomae.motion.attentive", "VideoMAE: the same encoder with pixel targets"),
-    Row("frames.motion.attentive", "I-JEPA, frame by frame"),
-    Row("random_init.motion.attentive", "random init"),
-    Row("raw.motion.attentive", "raw pixels, attentive probe"),
-    Row("raw.motion.linear", "raw pixels, linear probe"),
-    Row("efficiency.vjepa_over_videomae.seconds", "V-JEPA over VideoMAE to tell half of the motions right: seconds"),
-    Row("efficiency.vjepa_over_videomae.flop", "the same: operations"),
-    Row("efficiency.vjepa_over_videomae.samples", "the same: samples"),
-)
-ROBOT = tuple(
-    Row(f"{subject}.metaworld.{figure}", f"{name}, {words}")
-    for subject, name in {
-        "vjepa": "V-JEPA",
-        "videomae": "VideoMAE",
-        "frames": "I-JEPA, frame by frame",
-        "still": "I-JEPA, the middle frame alone",
-        "random_init": "random init",
-        "raw": "raw pixels",
-    }.items()
-    for figure, words in {
-        "attentive": "all tasks",
-        "camera": "all tasks, unseen camera",
-        "scenes": "tasks of one scene",
-    }.items()
-)
-STILL = (
-    Row("vjepa.images.attentive", "V-JEPA, which never saw a still picture"),
-    Row("ijepa.images.attentive", "I-JEPA on the pictures"),
-    Row("omnimae.images.attentive", "VideoMAE on both, as OmniMAE"),
-    Row("random_init.images.attentive", "random init"),
-    Row("raw.images.attentive", "raw pixels"),
-)
-CLIP_ABLATION = (
-    Row("vjepa.ablation.short_long", "short- and long-range masks, multi-block, made rectangular at random"),
-    Row("vjepa.ablation.short_long.short", "short-range masks alone"),
-    Row("vjepa.ablation.short_long.long", "long-range masks alone"),
-    Row("vjepa.ablation.masks.random_tube", "random tubes"),
-    Row("vjepa.ablation.masks.causal", "causal masks"),
-    Row("vjepa.ablation.rectangular.first", "made rectangular by the first indices"),
-    Row("vjepa.ablation.rectangular.pad", "padded"),
-)
-FORESIGHT = (
-    Row("anticipation.recall5", "V-JEPA 2, encoder and predictor"),
-    Row("anticipation.encoder_only", "its encoder alone"),
-    Row("anticipation.predictor_only", "its predictor alone"),
-    Row("anticipation.random_init", "random init, encoder and predictor"),
-    Row("anticipation.prior", "the commonest actions"),
-    Row("anticipation.last_action", "what most often follows the last action"),
-)
-DENSE = tuple(
-    Row(f"dense.{subject}.{figure}", f"{name}, {words}")
-    for figure, words in {"miou": "mean IoU of segmentation", "depth_rmse": "RMSE of depth"}.items()
-    for subject, name in {
-        "vjepa2": "V-JEPA 2",
-        "vjepa21": "V-JEPA 2.1",
-        "hidden_only": "V-JEPA 2.1 without its dense loss",
-        "random_init": "random init",
-        "raw": "raw pixels",
-    }.items()
-)
-VIDEO = (*MOTION, *ROBOT, *STILL, *CLIP_ABLATION, *FORESIGHT, *DENSE)
-COLLAPSE = (
-    Row("collapse.no_stopgrad.rank", "effective rank at the end, without average and stop-gradient"),
-    Row("collapse.false_alarms", "runs meant to be healthy in which the alarm rang"),
-    Row("collapse.misses", "runs meant to collapse in which it did not"),
-)
-SETS = {"fashion": "Fashion-MNIST", "emoji": "emoji, unseen things", "openclipart": "Open Clip Art"}
-SUBJECTS = {
-    "ijepa": "I-JEPA",
-    "ijepa_long": "I-JEPA, three times as long",
-    "random_init": "random init",
-    "raw": "raw pixels",
-    "supervised": "supervised from scratch",
-}
-PROTOCOLS = {"knn": "kNN", "linear": "linear", "lowshot12": "12 labels per class", "lowshot1": "1 % of labels"}
-SCORES = {
-    "ijepa": {name: PROTOCOLS[name] for name in ("knn", "linear", "lowshot1")},
-    "supervised": {"full": "all labels", "lowshot1": PROTOCOLS["lowshot1"]},
-}
-"""What a trial of the search is judged by, by its subject."""
-HEADLINE_SPEED = (
-    "speed.ijepa_step.share_of_peak",
-    "speed.ijepa_step.share_of_onednn",
-    "speed.tiny_step.ratio",
-    "speed.encoder_vs_hf.ratio",
-)
-HEADLINE = (*(row for row in SPEED if row.claim in HEADLINE_SPEED), *RELIABILITY[1:])
 
 
 def main() -> None:
@@ -300,12 +134,6 @@ def crossed(rows: Mapping[str, str], columns: Mapping[str, str]) -> Callable[[Cl
         return grid(["", *columns.values()], lines) + footnotes(claims, wanted)
 
     return table
-
-
-def asked_of(rows: Mapping[str, str], columns: Mapping[str, str]) -> list[str]:
-    """The claims of such a table: the "{}" of a column stands for the row. What was not trained has no energy."""
-    every = [(row, column) for row in rows for column in columns]
-    return [column.format(row) for row, column in every if not (column.startswith("energy") and row in UNTRAINED)]
 
 
 def headline(claims: Claims) -> str:
@@ -414,28 +242,6 @@ def measured(claims: Claims, name: str) -> str:
     if claim["low"] == claim["high"]:
         return value
     return f"{value} ({low} to {high})"
-
-
-def figure(value: float, unit: str) -> str:
-    """A number as people read it."""
-    if unit.startswith("share"):
-        return f"{100 * value:.1f} %"
-    match unit:
-        case "accuracy":
-            return f"{100 * value:.1f} %"
-        case "%":
-            return f"{value:.1f} %"
-        case "boolean" | "bool":
-            return "yes" if value else "no"
-        case "times" | "ratio":
-            return f"{value:.3g} times"
-        case "count" | "effective rank" | "":
-            return f"{value:.4g}"
-        case "seconds":
-            return f"{value:.0f} s"
-        case "MB":
-            return f"{value:.0f} MB"
-    return f"{value:.3g} {unit}"
 
 
 def default_unit(claim: str) -> str:

@@ -47,7 +47,7 @@ class Run(Config):
     """What is learnt from later on instead of `data`."""
     batch: int = 256
     accumulate: int = 1
-    """Micro-batches per step: less memory, the same gradient."""
+    """Micro-batches per step: less memory, and the same gradient where no loss has statistics of the batch."""
     seed: int = 0
     optimizer: AdamW = field(default_factory=AdamW)
     clip: float | None = None
