@@ -10,10 +10,17 @@ from jepakit.data.views import Views
 from jepakit.family.ijepa import IJEPA
 from jepakit.family.lejepa import LeJEPA
 from jepakit.parts.nn.networks import ViT
+from jepakit.rivals.barlow import BarlowTwins
 from jepakit.rivals.byol import BYOL
+from jepakit.rivals.data2vec import Data2Vec
+from jepakit.rivals.dino import DINO
+from jepakit.rivals.ibot import IBOT
 from jepakit.rivals.mae import MAE
+from jepakit.rivals.moco import MoCo
+from jepakit.rivals.msn import MSN
 from jepakit.rivals.simclr import SimCLR
 from jepakit.rivals.simsiam import SimSiam
+from jepakit.rivals.vicreg import VICReg
 
 
 @dataclass(frozen=True)
@@ -26,8 +33,10 @@ class Contestant:
 
 CROP = RandomResizedCrop()
 """What methods that compare no views are shown: the only augmentation of I-JEPA."""
-HEAD, WIDE = (512, 64), (512, 512)
-"""Widths of heads: those that were published are for backbones ten times as wide."""
+HEAD, WIDE, PROTOTYPES = (512, 64), (512, 512, 512), 512
+"""Widths of heads and the number of prototypes: those that were published are for larger backbones and data."""
+FAST = (0.99, 1.0)
+"""Momentum of averages: the published ones are for a hundred times as many steps."""
 
 
 def _ijepa(network: ViT) -> IJEPA:
@@ -44,11 +53,22 @@ def _mae(network: ViT) -> MAE:
 
 CONTESTANTS: dict[str, Contestant] = {
     "ijepa": Contestant(_ijepa),
-    "lejepa": Contestant(lambda network: LeJEPA(network=network, head=HEAD, directions=256), views.SIMCLR),
+    "lejepa": Contestant(lambda network: LeJEPA(network=network, head=HEAD, directions=256), views.LEJEPA),
     "mae": Contestant(_mae),
+    "data2vec": Contestant(lambda network: Data2Vec(network=network, levels=2, momentum=(0.999, 0.999))),
     "simclr": Contestant(lambda network: SimCLR(network=network, head=HEAD), views.SIMCLR),
-    "byol": Contestant(
-        lambda network: BYOL(network=network, head=HEAD, predictor=HEAD, momentum=(0.99, 1.0)), views.BYOL
-    ),
+    "moco": Contestant(lambda network: MoCo(network=network, head=HEAD, predictor=HEAD, momentum=FAST), views.BYOL),
+    "byol": Contestant(lambda network: BYOL(network=network, head=HEAD, predictor=HEAD, momentum=FAST), views.BYOL),
     "simsiam": Contestant(lambda network: SimSiam(network=network, head=WIDE, waist=128), views.BYOL),
+    "vicreg": Contestant(lambda network: VICReg(network=network, head=WIDE), views.BYOL),
+    "barlow": Contestant(lambda network: BarlowTwins(network=network, head=WIDE), views.BYOL),
+    "dino": Contestant(
+        lambda network: DINO(network=network, head=HEAD, prototypes=PROTOTYPES, momentum=FAST), views.DINO
+    ),
+    "ibot": Contestant(
+        lambda network: IBOT(network=network, head=HEAD, prototypes=PROTOTYPES, momentum=FAST), views.DINO
+    ),
+    "msn": Contestant(
+        lambda network: MSN(network=network, head=HEAD, prototypes=PROTOTYPES, momentum=FAST), views.DINO
+    ),
 }
