@@ -55,7 +55,9 @@ CONTESTANTS: dict[str, Contestant] = {
     "ijepa": Contestant(_ijepa),
     "lejepa": Contestant(lambda network: LeJEPA(network=network, head=HEAD, directions=256), views.LEJEPA),
     "mae": Contestant(_mae),
-    "data2vec": Contestant(lambda network: Data2Vec(network=network, levels=2, momentum=(0.999, 0.999))),
+    "data2vec": Contestant(
+        lambda network: Data2Vec(network=network, levels=(network.depth + 1) // 2, momentum=(0.999, 0.999))
+    ),
     "simclr": Contestant(lambda network: SimCLR(network=network, head=HEAD), views.SIMCLR),
     "moco": Contestant(lambda network: MoCo(network=network, head=HEAD, predictor=HEAD, momentum=FAST), views.BYOL),
     "byol": Contestant(lambda network: BYOL(network=network, head=HEAD, predictor=HEAD, momentum=FAST), views.BYOL),
