@@ -28,15 +28,15 @@ def vjepa_tiny() -> Run:
 
 
 def lvjepa() -> Run:
-    """Latent-variable JEPA on clips with three futures, made of digits: minutes on one core."""
+    """Latent-variable JEPA on clips with three futures, made of digits: five minutes of one core."""
     return Run(
         model=LVJEPA_SMALL,
         data=Branching(sprites="digits"),
-        steps=2_400,
+        steps=3_600,
         batch=64,
         threads=ONE_THREAD,
         optimizer=AdamW(peak=2e-3, start=0.0, end=1e-5, warmup=0.05, decay=(0.01, 0.01)),
-        keep=Keep(every=800),
+        keep=Keep(every=1_200),
     )
 
 
