@@ -62,8 +62,8 @@ IJEPA_SMALL = IJEPA(
 )  # fmt: skip
 
 VJEPA_RATE = 3e-4
-"""Of 3e-4 and 1e-3, tried with one seed on validation data: at the larger one V-JEPA forgets, as it goes on, what moves;
-VideoMAE is better at the larger one."""
+"""Of 3e-4 and 1e-3, tried with one seed on validation data: at the larger one V-JEPA forgets, as it goes on, what
+moves; VideoMAE is better at the larger one."""
 ATTENTIVE = Attentive(samples="fixed", steps=600, batch=64, rates=(3e-3, 1e-3), decays=(0.05,))
 PROBES: dict[str, Probe] = {"attentive": ATTENTIVE, "linear": Linear()}
 CURVE = replace(ATTENTIVE, steps=400)
