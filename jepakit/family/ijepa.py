@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
-from jepakit.config import Config
+from jepakit.config import Config, added
 from jepakit.methods.masked import MaskedJEPA
 from jepakit.parts.energies import smooth_l1
 from jepakit.parts.masks.blocks import BlockMasker
@@ -15,6 +15,7 @@ from jepakit.parts.nn.position import SinCos, Table
 from jepakit.parts.nn.sizes import require_sizes
 from jepakit.parts.nn.transformer import Transformer
 from jepakit.parts.predictors.mask_token import MaskTokenPredictor
+from jepakit.parts.regularizers.sigreg import sigreg_of
 from jepakit.parts.targets import TargetName, make_target
 from jepakit.parts.tokenizers.patches import PatchTokenizer
 from jepakit.schedules import linear
@@ -60,6 +61,8 @@ class IJEPA(Config):
     target: TargetName = "ema"
     momentum: Range = (0.996, 1.0)
     eps: float = 1e-6
+    sigreg: float = added(0.0)
+    """What SIGReg weighs, which keeps the means of contexts from collapsing where the target is no average."""
 
     def build(self) -> MaskedJEPA:
         """The method: backbone, predictor, masks and target. Raises ValueError for sizes that do not fit."""
@@ -74,7 +77,10 @@ class IJEPA(Config):
         backbone = self._backbone()
         predictor = self._predictor(backbone)
         target = make_target(self.target, backbone, linear(*self.momentum))
-        return MaskedJEPA(backbone, [self._masker()], predictor, target, smooth_l1)
+        regularizer = sigreg_of(self.sigreg)
+        return MaskedJEPA(
+            backbone, [self._masker()], predictor, target, smooth_l1, regularizer=regularizer, weight=self.sigreg
+        )
 
     @property
     def samples(self) -> tuple[tuple[int, ...], ...]:

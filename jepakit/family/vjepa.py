@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
+from jepakit.config import added
 from jepakit.contracts import Masker
 from jepakit.methods.masked import MaskedJEPA
 from jepakit.parts.energies import l1
@@ -14,6 +15,7 @@ from jepakit.parts.nn.position import Shares, SinCos
 from jepakit.parts.nn.sizes import ClipSizes
 from jepakit.parts.nn.transformer import Transformer
 from jepakit.parts.predictors.mask_token import MaskTokenPredictor
+from jepakit.parts.regularizers.sigreg import sigreg_of
 from jepakit.parts.targets import TargetName, make_target
 from jepakit.parts.tokenizers.patches import PatchTokenizer
 from jepakit.schedules import linear
@@ -48,6 +50,8 @@ class VJEPA(ClipSizes):
     target: TargetName = "ema"
     momentum: Range = (0.998, 0.9996)
     """The released schedule goes to 1 over 112,500 steps and is cut at 90,000."""
+    sigreg: float = added(0.0)
+    """What SIGReg weighs, which keeps the means of contexts from collapsing where the target is no average."""
 
     def build(self) -> MaskedJEPA:
         """The method: backbone, predictor, masks and target. Raises ValueError for sizes that do not fit."""
@@ -58,7 +62,8 @@ class VJEPA(ClipSizes):
         backbone, maskers = self._backbone(), self._maskers()
         predictor = self._predictor(heads, len(maskers))
         target = make_target(self.target, backbone, linear(*self.momentum))
-        return MaskedJEPA(backbone, maskers, predictor, target, l1)
+        regularizer = sigreg_of(self.sigreg)
+        return MaskedJEPA(backbone, maskers, predictor, target, l1, regularizer=regularizer, weight=self.sigreg)
 
     def _backbone(self) -> Backbone:
         tokenizer = PatchTokenizer(self.cell, self.channels, self.dim)

@@ -46,13 +46,16 @@ class VideoMAE(ClipSizes):
             {"decoder_dim": self.decoder_dim, "decoder_heads": self.decoder_heads},
             {"decoder_depth": self.decoder_depth},
         )
-        tokenizer = PatchTokenizer(self.cell, self.channels, self.dim)
+        tokenizer = self._tokenizer()
         encoder = Transformer(self.dim, self.depth, self.heads, self.mlp_ratio, self.eps)
         backbone = Backbone(tokenizer, SinCos(self.dim, self.extent, IN_TIME, self.positions), encoder)
         decoder = self._decoder()
         for network in (backbone, decoder):
             initialize(network, self.initialization)
         return MaskedJEPA(backbone, (self._masker(),), decoder, PixelTarget(tokenizer), l2)
+
+    def _tokenizer(self) -> PatchTokenizer:
+        return PatchTokenizer(self.cell, self.channels, self.dim)
 
     def _masker(self) -> Masker:
         return RandomTubeMasker(self.shown)

@@ -162,6 +162,13 @@ class SIGReg(Sliced):
         super().__init__(EppsPulley(knots, range), directions, over)
 
 
+def sigreg_of(weight: float) -> SIGReg | None:
+    """What a config asks for that names a weight of SIGReg: none at 0. Raises ValueError below."""
+    if weight < 0:
+        raise ValueError(f"sigreg is a weight of 0 or more, got {weight}")
+    return SIGReg() if weight else None
+
+
 def draw_directions(width: int, count: int, step: Step) -> Float[Tensor, "s d"]:
     """Directions that are uniform on the sphere, on the CPU; the same on every rank in one step."""
     drawn = torch.randn(count, width, generator=step.shared)

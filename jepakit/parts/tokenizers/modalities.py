@@ -8,6 +8,14 @@ from jepakit.parts.tokenizers.patches import PatchTokenizer
 from jepakit.tokens import Tokens
 
 
+class StillsTokenizer(PatchTokenizer):
+    """Cuts pictures like clips: a single frame stands still for as long as one token takes (OmniMAE, 2206.08356)."""
+
+    def cut(self, x: Float[Tensor, "b c t h w"]) -> Tokens:
+        """The raw patches as tokens; those of a picture repeat its pixels for each frame of a token."""
+        return super().cut(x.expand(-1, -1, self.patch[0], -1, -1) if x.shape[2] == 1 else x)
+
+
 class Modalities(nn.Module):
     """A tokenizer for clips and one for pictures, which are clips of a single frame (V-JEPA 2.1, 2603.14482).
 
