@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from jepakit.app.report import write_report
+from jepakit.app.report.page import write_report
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 # No sandbox, because containers have none to offer; the only page that is opened is our own file.

@@ -20,7 +20,7 @@ Positional = tyro.conf.Positional
 
 
 def main() -> None:
-    """Runs one verb and exits: 0, 1 for bad input, or what a stopped run says (130 after Ctrl-C)."""
+    """Runs one verb and exits: 0, 1 for bad input (2 of `doctor`), or what a stopped run says (130 after Ctrl-C)."""
     sys.exit(run(sys.argv[1:]))
 
 
@@ -38,30 +38,24 @@ def run(words: Words) -> int:
 
         look_here()
     try:
-        VERBS[verb](rest)
+        found = VERBS[verb](rest)
     except Stopped as stopped:
         print(f"jepakit {verb}: {stopped}", file=sys.stderr)
         return stopped.code
     except BrokenPipeError:
-        sys.stdout = None  # the reader, such as `head`, has gone: there is nobody to tell
+        found = sys.stdout = None  # the reader, such as `head`, has gone: there is nobody to tell
     except (ValueError, TypeError, OSError, ImportError, BrokenSample) as error:
         print(f"jepakit {verb}: {error}", file=sys.stderr)
-        return 1
-    return 0
+        return 2 if verb == "doctor" else 1  # 1 is what a doctor says of a collapse
+    return found if isinstance(found, int) else 0
 
 
 def list_recipes(words: Words) -> None:
     """What there is: recipes and packaged data."""
-    from jepakit.data import packaged
-    from jepakit.recipes.find import shipped
+    from jepakit.recipes.listing import describe
 
     _parse(lambda: None, words, "list", list_recipes)
-    print("recipes (jepakit show NAME, jepakit train NAME)")
-    for name, recipe in shipped().items():
-        print(f"  {name:30} {_first_line(recipe)}")
-    print("\npackaged data (--data.root packaged:NAME)")
-    for name in packaged.NAMES:
-        print(f"  {name:30} {'ready' if packaged.available(name) else 'fetched when it is first used'}")
+    print(describe())
 
 
 def show(words: Words) -> None:
@@ -103,6 +97,12 @@ def train(words: Words) -> None:
         out, trusted = _parse(_resume, words, "train", train)
         begun = read_run(out, trusted)
         from jepakit.pretrained import initializer
+        from jepakit.train.checkpoint import latest
+
+        newest = latest(out)
+        if newest is not None and newest.name == f"step-{begun.steps:08d}":
+            print(f"{out} is complete: all of its {begun.steps:,} steps were made before, and there is nothing to do")
+            return
 
         # Asked for only if the run was killed before its first checkpoint.
         fit(begun, out, resume=True, initialize=initializer(begun.model, begun.start_from))
@@ -260,7 +260,7 @@ def report(run: Positional[Path], out: Path | None = None, trusted: bool = False
         out: the file to write; RUN/report.html if not given
         trusted: let its run.json name classes outside of jepakit, which are imported
     """
-    from jepakit.app.report import write_report
+    from jepakit.app.report.page import write_report
 
     print(f"report: {write_report(run, out or run / 'report.html', trusted)}")
 
@@ -292,6 +292,49 @@ def evaluate(words: Words) -> None:
     print(f"page: {asked.out / 'arena.html'}")
 
 
+def doctor(run: Positional[Path], checkpoint: int | None = None, device: str = "cpu", trusted: bool = False) -> int:
+    """Which kind of collapse is seen in a run, and what to try; exits with 0 if healthy, 1 if not, 2 for bad input.
+
+    jepakit doctor runs/x --checkpoint 500
+
+    Args:
+        run: the folder of the run
+        checkpoint: the step of the checkpoint to look at; the newest one if not given
+        device: cpu, cuda or cuda:1
+        trusted: let its run.json name classes outside of jepakit, which are imported
+    """
+    from jepakit.app.doctor import visit
+
+    told, code = visit(run, checkpoint, device, trusted)
+    print(told)
+    return code
+
+
+def rank(words: Words) -> None:
+    """Which of several runs to take, told without labels: loss terms, RankMe, LiDAR, alpha-ReQ on the same samples.
+
+    jepakit rank runs/* --by loss --probe linear     with labels: does the loss order runs as a probe does?
+    jepakit rank runs/x --checkpoints
+    """
+    from jepakit.app import ranking, ranking_table
+
+    @dataclass(frozen=True)
+    class Named:
+        runs: Positional[tuple[Path, ...]]
+        """The folders of runs."""
+        asked: Annotated[ranking.Asked, tyro.conf.arg(name="")] = ranking.Asked()  # noqa: RUF009  (it is frozen)
+        data_root: Annotated[str | None, tyro.conf.arg(name="data.root")] = None
+        """Other samples than those of the first run."""
+        out: Path | None = None
+        """The ranking as JSON; ranking.json beside the first run if not given."""
+        device: str = "cpu"
+        trusted: bool = False
+
+    named = _parse(Named, words, "rank", rank, Named(()))
+    found = ranking.rank(named.runs, named.asked, named.data_root, named.out, named.device, named.trusted)
+    print(ranking_table.tell(found))
+
+
 VERBS: dict[str, Callable[[Words], object]] = {
     "list": list_recipes,
     "show": show,
@@ -302,8 +345,10 @@ VERBS: dict[str, Callable[[Words], object]] = {
     "convert": lambda words: _parse(convert, words, "convert", convert),
     "report": lambda words: _parse(report, words, "report", report),
     "eval": evaluate,
+    "doctor": lambda words: _parse(doctor, words, "doctor", doctor),
+    "rank": rank,
 }
-_DESCRIBED = (list_recipes, show, train, probe, embed, export, convert, report, evaluate)
+_DESCRIBED = (list_recipes, show, train, probe, embed, export, convert, report, evaluate, doctor, rank)
 
 
 def _parse(what: Callable[..., Any], words: Words, verb: str, described: object, default: Any = tyro.MISSING) -> Any:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from jepakit import cli
-from jepakit.app.report import write_report
+from jepakit.app.report.page import write_report
 
 STRANGER = """
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from jepakit.family.ijepa import IJEPA
 class Strangers(IJEPA):
     pass
 """
-SECTIONS = ("probes", "collapse", "features", "neighbors", "masks", "training", "origin")
+SECTIONS = ("probes", "collapse", "health", "features", "neighbors", "masks", "training", "origin")
 VOID = {"meta", "img", "br", "path", "link"}
 
 

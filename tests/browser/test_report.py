@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.screenshot import find_chromium, open_browser
-from jepakit.app.report import write_report
+from jepakit.app.report.page import write_report
 
 pytest.importorskip("playwright", reason="playwright is not installed; it comes with the extra dev")
 if find_chromium() is None:

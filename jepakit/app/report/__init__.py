@@ -1,5 +1,1 @@
 """One self-contained page about a run: did it collapse, what did it learn, how does it see, what did it cost."""
-
-from jepakit.app.report.page import write_report
-
-__all__ = ["write_report"]

@@ -6,6 +6,8 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
+from jepakit.app.examination import examine
+from jepakit.app.report.health import show_health
 from jepakit.app.report.layout import facts, missing, section
 from jepakit.app.report.origin import show_cost, show_origin
 from jepakit.app.report.probing import show_headline, show_probes
@@ -17,8 +19,8 @@ from jepakit.app.report.verdict import Verdict, judge
 from jepakit.app.report.wording import escape
 
 _PARTS = (
-    ("probes", "Probes"), ("collapse", "Collapse"), ("features", "Features"), ("neighbors", "Neighbors"),
-    ("masks", "Masks"), ("training", "Training"), ("origin", "The run"),
+    ("probes", "Probes"), ("collapse", "Collapse"), ("health", "Health"), ("features", "Features"),
+    ("neighbors", "Neighbors"), ("masks", "Masks"), ("training", "Training"), ("origin", "The run"),
 )  # fmt: skip
 NAV = "<b>jepakit report</b>\n" + "".join(f'<a href="#{name}">{title}</a>' for name, title in _PARTS)
 
@@ -34,7 +36,11 @@ def write_report(run: Path, out: Path, trusted: bool = False) -> Path:
         sight, blind = look(run, trusted), None
     except (ValueError, OSError) as error:
         sight, blind = None, str(error)
-    page = render(record, sight, blind)
+    try:
+        found, why = examine(run, trusted=trusted), None
+    except (ValueError, OSError) as error:
+        found, why = None, str(error)
+    page = render(record, sight, blind, show_health(record, found, why))
     out.parent.mkdir(parents=True, exist_ok=True)
     beside = out.with_name(f".{out.name}.{os.getpid()}")
     beside.write_text(page, encoding="utf-8")
@@ -42,13 +48,14 @@ def write_report(run: Path, out: Path, trusted: bool = False) -> Path:
     return out
 
 
-def render(record: Record, sight: Sight | None, blind: str | None) -> str:
-    """The page as text. `blind` says why there is no `sight`, where there is none."""
+def render(record: Record, sight: Sight | None, blind: str | None, health: str) -> str:
+    """The page as text. `blind` says why there is no `sight`, where there is none; `health` is the part of a doctor."""
     here = files("jepakit.app.report")
     verdict = judge(record, sight)
     sections = [
         show_probes(record),
         show_meters(record, sight),
+        health,
         _seen(show_features, sight, "features", "What it sees", blind, record),
         _seen(show_neighbors, sight, "neighbors", "What is alike to it", blind, record),
         _seen(show_masks, sight, "masks", "What it was asked", blind, record),

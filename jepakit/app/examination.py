@@ -1,0 +1,222 @@
+"""What a doctor measures on a run: meters of every layer, time, predictor, gradients, latent variable and average."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from jepakit.app.report.record import read_record
+from jepakit.app.report.sight import FLOP_BUDGET
+from jepakit.app.symptoms import (
+    AT_ONCE,
+    Copying,
+    Lag,
+    read_copying,
+    read_deafness,
+    read_gradients,
+    read_lag,
+    read_latent,
+)
+from jepakit.contracts import BrokenSample, Dataset, Rows, Step, step_at
+from jepakit.pretrained import load_method
+from jepakit.probes.features import evaluating
+from jepakit.probes.health import dead_share, spread, time_share, uniformity
+from jepakit.probes.rank import alpha_req, feature_std, lidar, mean_cosine, rank_me
+from jepakit.tokens import Tokens
+from jepakit.train.checkpoint import folders, latest
+from jepakit.train.log import read_run
+from jepakit.train.run import Run
+from jepakit.train.watch import draw_views
+
+LEAST_SAMPLES = 8
+BATCH = 32
+"""Samples of the step whose gradients are looked at."""
+DEEPEST = 96
+"""More levels than any published encoder has."""
+
+Meters = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What was measured at a `step` of a run. None stands for what this method or these data do not have.
+
+    `levels` holds the meters of each level of the kept backbone, the last one being its output; `fresh` those of the
+    output before training. `highest` is the highest rank that the run's own readings saw, where they can be compared,
+    and `armed` whether its alarm listens by now. `moves` and `stirs` are the shares that clips and their features vary
+    in time. `told` is the share of the error under a wrong past that the latent variable makes good, and `deaf` the
+    error as a share of that under another sample's actions.
+    """
+
+    name: str
+    step: int
+    samples: int
+    width: int
+    views_differ: bool
+    armed: bool
+    levels: tuple[Meters, ...]
+    fresh: Meters
+    highest: float | None
+    unmoved: tuple[str, ...]
+    learning: int
+    moves: float | None = None
+    stirs: float | None = None
+    copying: Copying | None = None
+    lag: Lag | None = None
+    told: float | None = None
+    z_bits: float | None = None
+    deaf: float | None = None
+
+    @property
+    def output(self) -> Meters:
+        """The meters of what is kept."""
+        return self.levels[-1]
+
+
+def examine(
+    folder: Path, checkpoint: int | None = None, device: torch.device | None = None, trusted: bool = False
+) -> Examination:
+    """Measures the newest checkpoint of a run, or the one of a step, on the samples that it learns from.
+
+    Raises ValueError with one sentence for a folder without run or checkpoint, and for data that cannot be read.
+    """
+    run, record, source = read_run(folder, trusted), read_record(folder), choose(folder, checkpoint)
+    step, device = int(source.name[5:]), device or torch.device("cpu")
+    method = load_method(source, trusted).to(device)
+    begun = [stage.data for stage in run.stages if stage.begins * run.steps < step]
+    dataset: Dataset = (begun[-1] if begun else run.data).build()  # pyright: ignore[reportAttributeAccessIssue]
+    count = affordable(method.kept, dataset, run)
+    views = draw_views(dataset, count, run.watch.views).to(device)
+    comparable = count == run.watch.samples
+    readings = [line["watch"]["rank_me"] for line in record.readings if line["step"] <= step]
+    moment, batch = _question(run, dataset, step, device)
+    moves, stirs = read_time(method.kept, views[0])
+    deaf = read_deafness(method, batch, moment)
+    told, bits = read_latent(method, batch, moment)
+    return Examination(
+        name=folder.resolve().name,
+        step=step,
+        samples=views.shape[1],
+        width=method.kept.dim,
+        views_differ=bool((views[0] != views[1]).any()),
+        armed=step >= record.armed_from,
+        levels=tuple(read_levels(method.kept, views)),
+        fresh=read_levels(before_training(run).to(device), views, only_last=True)[0],
+        highest=max(readings, default=None) if comparable else None,
+        moves=moves,
+        stirs=stirs,
+        copying=read_copying(method, batch, moment),
+        lag=read_lag(method, views[0]),
+        told=told,
+        z_bits=bits,
+        deaf=deaf,
+        learning=sum(parameter.requires_grad for parameter in method.parameters()),
+        unmoved=read_gradients(method, batch, moment),
+    )
+
+
+def choose(folder: Path, checkpoint: int | None) -> Path:
+    """The folder of the checkpoint of a step, or of the newest one. Raises ValueError if it is not there."""
+    there = folders(folder)
+    if checkpoint is None:
+        if (newest := latest(folder)) is None:
+            raise ValueError(f"{folder} is a run without a whole checkpoint yet; wait for its first step-* folder")
+        return newest
+    steps = [int(path.name[5:]) for path in there]
+    if checkpoint not in steps:
+        kept = ", ".join(map(str, steps)) or "none"
+        raise ValueError(f"{folder} has no checkpoint of step {checkpoint}; those that were kept: {kept}")
+    return there[steps.index(checkpoint)]
+
+
+def before_training(run: Run) -> Any:
+    """The network as the seed of the run makes it."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(run.seed)
+        return run.model.build().kept.eval()  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def affordable(backbone: nn.Module, dataset: Dataset, run: Run) -> int:
+    """As many samples as the run's alarm listens to, fewer for a network that takes long."""
+    with evaluating(backbone), torch.inference_mode():  # pyright: ignore[reportArgumentType]
+        sample = draw_views(dataset, 3, 1)[0, :1].to(next(backbone.parameters()).device)
+        tokens = backbone(sample).values.shape[1]
+    size = sum(parameter.numel() for parameter in backbone.parameters())
+    return min(run.watch.samples, max(LEAST_SAMPLES, int(FLOP_BUDGET / (2 * size * tokens * run.watch.views))))
+
+
+def read_levels(backbone: Any, views: Float[Tensor, "v s ..."], only_last: bool = False) -> list[dict[str, float]]:
+    """The meters of each level, the first one first. A backbone of one level, such as a ConvNet, has one row."""
+    count = 1 if only_last else count_levels(backbone, views[0, :1])
+    layers = tuple(range(-count, 0)) if count > 1 else None
+    with evaluating(backbone), torch.inference_mode():
+        pooled = [backbone(part, layers=layers).pooled().float() for part in views.flatten(0, 1).split(AT_ONCE)]
+    levels = torch.cat(pooled).clone().unflatten(0, views.shape[:2]).transpose(0, 1).chunk(count, dim=-1)
+    return [read_meters(level) for level in levels]
+
+
+def count_levels(backbone: Any, sample: Float[Tensor, "1 ..."]) -> int:
+    """How many levels a backbone can give."""
+    with evaluating(backbone), torch.inference_mode():
+        for level in range(1, DEEPEST):
+            try:
+                backbone(sample, layers=(-level - 1,))
+            except ValueError:
+                return level
+    return DEEPEST
+
+
+def read_meters(features: Float[Tensor, "s v d"]) -> dict[str, float]:
+    """All meters of v views of s samples; those of LiDAR know which views belong together.
+
+    Raises ValueError for features that are not finite.
+    """
+    every, first = features.flatten(0, 1), features[:, 0]
+    return {
+        "spread": spread(first),
+        "feature_std": feature_std(every),
+        "rank_me": rank_me(every),
+        "lidar": lidar(features),
+        "alpha_req": alpha_req(every),
+        "mean_cosine": mean_cosine(first),
+        "uniformity": uniformity(first),
+        "dead": dead_share(every),
+    }
+
+
+def read_time(backbone: Any, clips: Float[Tensor, "s ..."]) -> tuple[float | None, float | None]:
+    """The shares of time in what differs in clips [s c t h w] and in their features; None for pictures."""
+    if clips.ndim != 5:
+        return None, None
+    with evaluating(backbone), torch.inference_mode():
+        found: list[Tokens] = [backbone(part) for part in clips.split(AT_ONCE)]
+    extent, values = found[0].extent, torch.cat([tokens.values for tokens in found])
+    if extent is None or extent[0] < 2 or values.shape[1] % extent[0]:
+        return None, None
+    moments = clips.unflatten(2, (extent[0], -1)).flatten(3).permute(0, 2, 3, 1)
+    return time_share(moments), time_share(values.unflatten(1, (extent[0], -1)))
+
+
+def _question(run: Run, dataset: Dataset, done: int, device: torch.device) -> tuple[Step, dict[str, Tensor]]:
+    """A batch as the run reads them, and the moment of its last step."""
+    wanted = max(min(run.batch, BATCH), 2)
+    samples: list[Mapping[str, Tensor]] = []
+    for index in dataset.order(0, run.seed).tolist():
+        try:
+            samples.append(dataset.get(index, 0, run.seed))
+        except BrokenSample:
+            continue
+        if len(samples) == wanted:
+            break
+    batch = {name: torch.stack([sample[name] for sample in samples]).to(device) for name in samples[0]}
+    rows = Rows(0, len(samples), len(samples))
+    return step_at(max(done - 1, 0), run.steps, rows, run.seed), batch
+
+
+def describe_levels(levels: Sequence[Meters]) -> list[str]:
+    """Names of levels: their numbers, the last being the output."""
+    return [*(str(number) for number in range(len(levels) - 1)), "output"]
