@@ -126,6 +126,13 @@ def test_an_existing_run_is_not_overwritten(recipe, trained, capsys):
     assert "--resume" in capsys.readouterr().err
 
 
+def test_a_complete_run_says_that_nothing_is_left_to_do(trained, capsys):
+    before = (trained / "metrics.jsonl").read_text()
+    assert cli.run(["train", "--resume", str(trained)]) == 0
+    assert "is complete: all of its 6 steps were made before" in capsys.readouterr().out
+    assert (trained / "metrics.jsonl").read_text() == before
+
+
 def test_overrides_reach_nested_numbers(recipe, tmp_path):
     out = tmp_path / "x"
     assert cli.run(["train", recipe, "--steps", "1", "--model.depth", "1", "--out", str(out)]) == 0
