@@ -266,5 +266,5 @@ def spearman(rows: Sequence[Row]) -> dict[Score, float]:
     for score in SCORES:
         merits = [merit for row in rows if (merit := row.merit(score)) is not None]
         if len(merits) == len(rows) and len(set(merits)) > 1:
-            found[score] = float(stats.spearmanr(merits, probes).statistic)
+            found[score] = float(stats.spearmanr(merits, probes).statistic)  # pyright: ignore[reportAttributeAccessIssue]
     return found
