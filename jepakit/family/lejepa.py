@@ -1,20 +1,19 @@
 """LeJEPA (Balestriero and LeCun 2025, arXiv 2511.08544): views agree, and embeddings are an isotropic Gaussian."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from jepakit.config import Config
 from jepakit.methods.multiview import MultiView
 from jepakit.parts.energies import l2
 from jepakit.parts.nn.heads import Embedder, make_head
-from jepakit.parts.nn.networks import Network, ViT
+from jepakit.parts.nn.networks import Around, ViT
 from jepakit.parts.nn.sizes import require_sizes
 from jepakit.parts.regularizers.sigreg import SIGReg
 from jepakit.parts.targets import SharedTarget
 
 
 @dataclass(frozen=True, kw_only=True)
-class LeJEPA(Config):
+class LeJEPA(Around):
     """LeJEPA as published: no average, no stop-gradient, no schedule, one trade-off weight.
 
     Every view, the global ones included, predicts the mean of the global views; SIGReg asks each view's embeddings
@@ -23,7 +22,6 @@ class LeJEPA(Config):
 
     title: ClassVar[str] = "LeJEPA"
 
-    network: Network = field(default_factory=ViT)
     head: tuple[int, ...] = (2048, 2048, 16)
     """Widths of the head's layers; batch normalization and ReLU lie between them."""
     trade_off: float = 0.05
@@ -43,11 +41,6 @@ class LeJEPA(Config):
         regularizer = SIGReg(directions=self.directions, knots=self.knots)
         weights = (1 - self.trade_off, self.trade_off)
         return MultiView(network, target, l2, None, regularizer, weights, asked="center")
-
-    @property
-    def samples(self) -> tuple[tuple[int, ...], ...]:
-        """What it learns from: channels, height and width of a view."""
-        return self.network.samples
 
 
 VIT_S16 = LeJEPA()

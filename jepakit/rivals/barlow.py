@@ -1,24 +1,22 @@
 """Barlow Twins (Zbontar et al. 2021, arXiv 2103.03230): across two views, a feature correlates with itself alone."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from jepakit.config import Config
 from jepakit.methods.multiview import MultiView
 from jepakit.parts.energies import cosine
 from jepakit.parts.nn.heads import Embedder, make_head
-from jepakit.parts.nn.networks import Network, ViT
+from jepakit.parts.nn.networks import Around, ViT
 from jepakit.parts.regularizers.moments import CrossCorrelation
 from jepakit.parts.targets import SharedTarget
 
 
 @dataclass(frozen=True, kw_only=True)
-class BarlowTwins(Config):
+class BarlowTwins(Around):
     """Barlow Twins with the published projector (section 2.2) and the lambda of the released code.
 
     That code also multiplies the loss by a constant, which AdamW would divide out again.
     """
 
-    network: Network = field(default_factory=ViT)
     head: tuple[int, ...] = (8192, 8192, 8192)
     redundancy: float = 0.0051
     """lambda: what a squared correlation of two different features weighs."""
@@ -29,11 +27,6 @@ class BarlowTwins(Config):
         network = Embedder(backbone, make_head((backbone.dim, *self.head)))
         target = SharedTarget(stop_gradient=False, normalize=False)
         return MultiView(network, target, cosine, None, CrossCorrelation(self.redundancy), weights=(0.0, 1.0))
-
-    @property
-    def samples(self) -> tuple[tuple[int, ...], ...]:
-        """What it learns from: channels, height and width of a view."""
-        return self.network.samples
 
 
 VIT_S16 = BarlowTwins()

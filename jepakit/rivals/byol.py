@@ -1,21 +1,19 @@
 """BYOL (Grill et al. 2020, arXiv 2006.07733): the average of the network answers, a predictor guesses, no negatives."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from jepakit.config import Config
 from jepakit.methods.multiview import MultiView
 from jepakit.parts.energies import cosine
 from jepakit.parts.nn.heads import Embedder, make_head
-from jepakit.parts.nn.networks import Network, ViT
+from jepakit.parts.nn.networks import Around, ViT
 from jepakit.parts.targets import EMATarget
 from jepakit.schedules import cosine as cosine_schedule
 
 
 @dataclass(frozen=True, kw_only=True)
-class BYOL(Config):
+class BYOL(Around):
     """BYOL with the published heads and momentum (section 3.3); half the published energy, which counts both ways."""
 
-    network: Network = field(default_factory=ViT)
     head: tuple[int, ...] = (4096, 256)
     predictor: tuple[int, ...] = (4096, 256)
     momentum: tuple[float, float] = (0.996, 1.0)
@@ -27,11 +25,6 @@ class BYOL(Config):
         predictor = make_head((self.head[-1], *self.predictor))
         target = EMATarget(network, cosine_schedule(*self.momentum), normalize=False)
         return MultiView(network, target, cosine, predictor)
-
-    @property
-    def samples(self) -> tuple[tuple[int, ...], ...]:
-        """What it learns from: channels, height and width of a view."""
-        return self.network.samples
 
 
 VIT_S16 = BYOL()

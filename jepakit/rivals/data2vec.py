@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass, field, replace
 
-from jepakit.config import Config
 from jepakit.methods.masked import MaskedJEPA
 from jepakit.parts.energies import SmoothL1
 from jepakit.parts.masks.blockwise import BlockwiseMasker
 from jepakit.parts.nn.initialize import initialize
-from jepakit.parts.nn.networks import ViT
+from jepakit.parts.nn.networks import AroundViT, ViT
 from jepakit.parts.nn.sizes import require_sizes
 from jepakit.parts.predictors.in_place import InPlacePredictor
 from jepakit.parts.targets import AveragedLevelsTarget
@@ -15,7 +14,7 @@ from jepakit.schedules import linear
 
 
 @dataclass(frozen=True, kw_only=True)
-class Data2Vec(Config):
+class Data2Vec(AroundViT):
     """data2vec for pictures (section 4.1): the encoder sees a learned token in each hidden place and fills it in."""
 
     network: ViT = field(default_factory=lambda: ViT(dim=768, heads=12))
@@ -36,16 +35,6 @@ class Data2Vec(Config):
         target = AveragedLevelsTarget(backbone, linear(*self.momentum), tuple(range(-self.levels, 0)))
         masker = BlockwiseMasker((self.hidden, self.hidden))
         return MaskedJEPA(backbone, (masker,), predictor, target, SmoothL1(self.beta), hides=True)
-
-    @property
-    def samples(self) -> tuple[tuple[int, ...], ...]:
-        """What it learns from: channels, height and width of a picture."""
-        return self.network.samples
-
-    @property
-    def extent(self) -> tuple[int, int]:
-        """Rows and columns of patches."""
-        return self.network.extent
 
 
 VIT_B16 = Data2Vec()

@@ -1,25 +1,23 @@
 """DINO (Caron et al. 2021, arXiv 2104.14294): views choose among prototypes as the average of the network does."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from jepakit.config import Config
 from jepakit.methods.multiview import MultiView
 from jepakit.parts.energies import CrossEntropy
 from jepakit.parts.nn.heads import Embedder
-from jepakit.parts.nn.networks import Network, ViT
+from jepakit.parts.nn.networks import Around, ViT
 from jepakit.parts.prototypes import CenteredTarget, make_choice
 from jepakit.parts.targets import EMATarget
 from jepakit.schedules import cosine, warmup_constant_decay
 
 
 @dataclass(frozen=True, kw_only=True)
-class DINO(Config):
+class DINO(Around):
     """DINO with the published head, temperatures and centering (section 3.2 and appendix C), on global and local views.
 
     The released code also holds the prototypes still for the first epoch; here they learn from the first step.
     """
 
-    network: Network = field(default_factory=ViT)
     head: tuple[int, ...] = (2048, 2048, 256)
     prototypes: int = 65_536
     temperature: float = 0.1
@@ -35,11 +33,6 @@ class DINO(Config):
         backbone = self.network.build()
         network = Embedder(backbone, make_choice((backbone.dim, *self.head), self.prototypes))
         return MultiView(network, self._target(network), CrossEntropy(self.temperature))
-
-    @property
-    def samples(self) -> tuple[tuple[int, ...], ...]:
-        """What it learns from: channels, height and width of a view."""
-        return self.network.samples
 
     def _target(self, network: Embedder) -> EMATarget:
         start, end = self.target_temperature

@@ -1,25 +1,23 @@
 """iBOT (Zhou et al. 2021, arXiv 2111.07832): DINO, and hidden patches choose the prototypes of those that are seen."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from jepakit.config import Config
 from jepakit.methods.masked_views import HiddenViews
 from jepakit.parts.energies import CrossEntropy
 from jepakit.parts.masks.blockwise import BlockwiseMasker
 from jepakit.parts.nn.heads import DenseEmbedder
-from jepakit.parts.nn.networks import ViT
+from jepakit.parts.nn.networks import AroundViT, ViT
 from jepakit.parts.prototypes import CenteredTarget, make_choice
 from jepakit.schedules import cosine, warmup_constant_decay
 
 
 @dataclass(frozen=True, kw_only=True)
-class IBOT(Config):
+class IBOT(AroundViT):
     """iBOT with the published head, which views and patches share, masks and temperatures (section 4.1).
 
     An embedding of a view is the mean of its patches, where the paper has a class token.
     """
 
-    network: ViT = field(default_factory=ViT)
     head: tuple[int, ...] = (2048, 2048, 256)
     prototypes: int = 8192
     temperature: float = 0.1
@@ -41,11 +39,6 @@ class IBOT(Config):
         heat = warmup_constant_decay(start, end, end, self.temperature_warmup, 0.0)
         target = CenteredTarget(network, cosine(*self.momentum), heat, self.prototypes, self.center_momentum, centers=2)
         return HiddenViews(network, BlockwiseMasker(self.hidden, self.chance), target, CrossEntropy(self.temperature))
-
-    @property
-    def samples(self) -> tuple[tuple[int, ...], ...]:
-        """What it learns from: channels, height and width of a view."""
-        return self.network.samples
 
 
 VIT_S16 = IBOT()

@@ -1,13 +1,12 @@
 """MAE (He et al. 2021, arXiv 2111.06377): the pixels of a picture from a quarter of its patches."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from jepakit.config import Config
 from jepakit.methods.masked import MaskedJEPA
 from jepakit.parts.energies import l2
 from jepakit.parts.masks.random import RandomMasker
 from jepakit.parts.nn.initialize import initialize
-from jepakit.parts.nn.networks import ViT
+from jepakit.parts.nn.networks import AroundViT, ViT
 from jepakit.parts.nn.position import SinCos
 from jepakit.parts.nn.transformer import Transformer
 from jepakit.parts.predictors.mask_token import MaskTokenPredictor
@@ -15,14 +14,13 @@ from jepakit.parts.targets import PixelTarget
 
 
 @dataclass(frozen=True, kw_only=True)
-class MAE(Config):
+class MAE(AroundViT):
     """MAE with the encoder of I-JEPA, so that two runs differ in the question and the answer alone.
 
     The decoder is the published one (table 1): 8 blocks of width 512. There is no class token: what is probed is the
     mean of the patches. Errors are of pixels that were normalized patch by patch.
     """
 
-    network: ViT = field(default_factory=ViT)
     decoder_dim: int = 512
     decoder_depth: int = 8
     decoder_heads: int = 16
@@ -38,16 +36,6 @@ class MAE(Config):
         decoder = MaskTokenPredictor(backbone.dim, position, blocks, self.decoder_dim, pixels)
         initialize(decoder, self.network.initialization)
         return MaskedJEPA(backbone, (RandomMasker(self.shown),), decoder, PixelTarget(backbone.tokenizer), l2)
-
-    @property
-    def samples(self) -> tuple[tuple[int, ...], ...]:
-        """What it learns from: channels, height and width of a picture."""
-        return self.network.samples
-
-    @property
-    def extent(self) -> tuple[int, int]:
-        """Rows and columns of patches."""
-        return self.network.extent
 
 
 VIT_S16 = MAE()

@@ -1,26 +1,24 @@
 """MoCo v3 (Chen et al. 2021, arXiv 2104.02057): a guess finds the average's answer among those to all other samples."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from jepakit.config import Config
 from jepakit.methods.multiview import MultiView
 from jepakit.parts.energies import cosine
 from jepakit.parts.nn.heads import Embedder, make_head
-from jepakit.parts.nn.networks import Network, ViT
+from jepakit.parts.nn.networks import Around, ViT
 from jepakit.parts.regularizers.contrastive import PairedInfoNCE
 from jepakit.parts.targets import EMATarget
 from jepakit.schedules import cosine as cosine_schedule
 
 
 @dataclass(frozen=True, kw_only=True)
-class MoCo(Config):
+class MoCo(Around):
     """MoCo v3 with the published heads, all of which end in a normalization over the batch (section 5).
 
     Half the published loss, which counts both ways. The patches' projection learns, where the paper leaves it as it
     was drawn for the sake of stability at large batches.
     """
 
-    network: Network = field(default_factory=ViT)
     head: tuple[int, ...] = (4096, 4096, 256)
     predictor: tuple[int, ...] = (4096, 256)
     temperature: float = 0.2
@@ -34,11 +32,6 @@ class MoCo(Config):
         target = EMATarget(network, cosine_schedule(*self.momentum), normalize=False)
         contrast = PairedInfoNCE(self.temperature)
         return MultiView(network, target, cosine, predictor, contrast, weights=(0.0, 1.0), regularized="pairs")
-
-    @property
-    def samples(self) -> tuple[tuple[int, ...], ...]:
-        """What it learns from: channels, height and width of a view."""
-        return self.network.samples
 
 
 VIT_S16 = MoCo()

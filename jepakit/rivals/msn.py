@@ -1,27 +1,25 @@
 """MSN (Assran et al. 2022, arXiv 2204.07141): a view with patches missing chooses the prototypes of a whole one."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from jepakit.config import Config
 from jepakit.methods.masked_views import MaskedViews
 from jepakit.parts.energies import CrossEntropy
 from jepakit.parts.masks.random import RandomMasker
 from jepakit.parts.nn.heads import Embedder
-from jepakit.parts.nn.networks import ViT
+from jepakit.parts.nn.networks import AroundViT, ViT
 from jepakit.parts.prototypes import SoftTarget, make_choice
 from jepakit.parts.regularizers.entropy import MeanEntropy
 from jepakit.schedules import constant, cosine
 
 
 @dataclass(frozen=True, kw_only=True)
-class MSN(Config):
+class MSN(AroundViT):
     """MSN with the published head, temperatures and mean entropy maximization (section 4; ViT-S of its appendix).
 
     Each global view is masked and answers for the other, where the released code masks one and asks the other; the
     average has prototypes of its own, where the paper's share them.
     """
 
-    network: ViT = field(default_factory=ViT)
     head: tuple[int, ...] = (2048, 2048, 256)
     prototypes: int = 1024
     shown: float = 0.85
@@ -42,11 +40,6 @@ class MSN(Config):
             network, RandomMasker(self.shown), target, CrossEntropy(self.temperature), MeanEntropy(self.temperature),
             weights=(1.0, self.entropy),
         )  # fmt: skip
-
-    @property
-    def samples(self) -> tuple[tuple[int, ...], ...]:
-        """What it learns from: channels, height and width of a view."""
-        return self.network.samples
 
 
 VIT_S16 = MSN()

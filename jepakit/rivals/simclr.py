@@ -1,21 +1,19 @@
 """SimCLR (Chen et al. 2020, arXiv 2002.05709): views of a sample attract each other, all other samples repel."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from jepakit.config import Config
 from jepakit.methods.multiview import MultiView
 from jepakit.parts.energies import cosine
 from jepakit.parts.nn.heads import Embedder, make_head
-from jepakit.parts.nn.networks import Network, ViT
+from jepakit.parts.nn.networks import Around, ViT
 from jepakit.parts.regularizers.contrastive import InfoNCE
 from jepakit.parts.targets import SharedTarget
 
 
 @dataclass(frozen=True, kw_only=True)
-class SimCLR(Config):
+class SimCLR(Around):
     """SimCLR with the published head (section 2.1) and NT-Xent over the global batch (equation 1)."""
 
-    network: Network = field(default_factory=ViT)
     head: tuple[int, ...] = (2048, 128)
     temperature: float = 0.1
 
@@ -25,11 +23,6 @@ class SimCLR(Config):
         network = Embedder(backbone, make_head((backbone.dim, *self.head)))
         target = SharedTarget(stop_gradient=False, normalize=False)
         return MultiView(network, target, cosine, None, InfoNCE(self.temperature), weights=(0.0, 1.0))
-
-    @property
-    def samples(self) -> tuple[tuple[int, ...], ...]:
-        """What it learns from: channels, height and width of a view."""
-        return self.network.samples
 
 
 VIT_S16 = SimCLR()

@@ -1,20 +1,18 @@
 """SimSiam (Chen and He 2021, arXiv 2011.10566): a predictor and a stop-gradient, and nothing else against collapse."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from jepakit.config import Config
 from jepakit.methods.multiview import MultiView
 from jepakit.parts.energies import cosine
 from jepakit.parts.nn.heads import Embedder, make_head
-from jepakit.parts.nn.networks import Network, ViT
+from jepakit.parts.nn.networks import Around, ViT
 from jepakit.parts.targets import SharedTarget
 
 
 @dataclass(frozen=True, kw_only=True)
-class SimSiam(Config):
+class SimSiam(Around):
     """SimSiam with the published heads (section 3): a normalized output, and a predictor with a narrow waist."""
 
-    network: Network = field(default_factory=ViT)
     head: tuple[int, ...] = (2048, 2048, 2048)
     waist: int = 512
     stop_gradient: bool = True
@@ -26,11 +24,6 @@ class SimSiam(Config):
         network = Embedder(backbone, make_head((backbone.dim, *self.head), last_norm=True))
         predictor = make_head((self.head[-1], self.waist, self.head[-1]))
         return MultiView(network, SharedTarget(self.stop_gradient, normalize=False), cosine, predictor)
-
-    @property
-    def samples(self) -> tuple[tuple[int, ...], ...]:
-        """What it learns from: channels, height and width of a view."""
-        return self.network.samples
 
 
 VIT_S16 = SimSiam()

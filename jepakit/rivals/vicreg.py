@@ -1,25 +1,23 @@
 """VICReg (Bardes et al. 2021, arXiv 2105.04906): views agree, features vary, and do not vary together."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from jepakit.config import Config
 from jepakit.methods.multiview import MultiView
 from jepakit.parts.energies import l2
 from jepakit.parts.nn.heads import Embedder, make_head
-from jepakit.parts.nn.networks import Network, ViT
+from jepakit.parts.nn.networks import Around, ViT
 from jepakit.parts.regularizers.moments import VarianceCovariance
 from jepakit.parts.targets import SharedTarget
 
 
 @dataclass(frozen=True, kw_only=True)
-class VICReg(Config):
+class VICReg(Around):
     """VICReg with the published expander and weights (section 4.2), and the loss of its algorithm 1.
 
     There the squared difference is a mean over features, and the terms of variance and covariance are sums over the two
     views, of which our regularizer takes the mean: hence a factor of two.
     """
 
-    network: Network = field(default_factory=ViT)
     head: tuple[int, ...] = (8192, 8192, 8192)
     invariance: float = 25.0
     variance: float = 25.0
@@ -32,11 +30,6 @@ class VICReg(Config):
         target = SharedTarget(stop_gradient=False, normalize=False)
         regularizer = VarianceCovariance(2 * self.variance, 2 * self.covariance)
         return MultiView(network, target, l2, None, regularizer, weights=(self.invariance, 1.0))
-
-    @property
-    def samples(self) -> tuple[tuple[int, ...], ...]:
-        """What it learns from: channels, height and width of a view."""
-        return self.network.samples
 
 
 VIT_S16 = VICReg()

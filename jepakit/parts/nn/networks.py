@@ -1,6 +1,6 @@
 """Backbones that a Config can name, for methods that take any."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from jepakit.config import Config
 from jepakit.parts.nn.backbone import Backbone
@@ -59,3 +59,27 @@ class ViT(Config):
 
 Network = ViT | ResNet | ConvNeXt | Timm
 """What a method that hides no tokens can be built around."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Around(Config):
+    """The beginning of every method that is built around a network of its own choosing."""
+
+    network: Network = field(default_factory=ViT)
+
+    @property
+    def samples(self) -> tuple[tuple[int, ...], ...]:
+        """What it learns from: channels, height and width of a picture, or of a view of one."""
+        return self.network.samples
+
+
+@dataclass(frozen=True, kw_only=True)
+class AroundViT(Around):
+    """The same for methods that hide patches, which only a transformer can do without."""
+
+    network: ViT = field(default_factory=ViT)
+
+    @property
+    def extent(self) -> tuple[int, int]:
+        """Rows and columns of patches."""
+        return self.network.extent
