@@ -15,6 +15,7 @@ import torch
 from benchmarks.cells import SEEDS, Cell, folder_of, train
 from benchmarks.cells import main as run_cells
 from benchmarks.record import ROOT
+from benchmarks.video import VJEPA_RATE
 from jepakit.data.actions import Actions
 from jepakit.data.clip_transform import ClipTransform
 from jepakit.data.frames import Sampling
@@ -44,7 +45,9 @@ VJEPA2_SMALL = VJEPA2(
     frames=8, image=(64, 64), patch=16, dim=96, depth=4, heads=4, predictor_dim=48, predictor_depth=2,
     predictor_heads=2, mask_tokens=2, mask_token=(0, 1), initialization="fan_in", momentum=0.999,
 )  # fmt: skip
-RUN = Run(model=VJEPA2_SMALL, data=VIDEO, steps=800, batch=16, optimizer=SMALL, keep=Keep(every=250))
+RUN = Run(
+    model=VJEPA2_SMALL, data=VIDEO, steps=600, batch=16, optimizer=replace(SMALL, peak=VJEPA_RATE), keep=Keep(every=250)
+)
 PROBE = Anticipation(blocks=1, rates=(3e-3, 1e-3), decays=(0.01,), steps=400, batch=64, heads=3)
 DRAWS = 2
 """How many times each training clip is cut, each time at another moment before its action."""
