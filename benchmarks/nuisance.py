@@ -23,7 +23,6 @@ from jepakit.probes.subject import Subject
 from jepakit.rivals.next_frames import NextFrames
 from jepakit.rivals.videomae import VideoMAE
 
-STEPS = 600
 LEVELS = (0, 30, 60)
 """Standard deviations of the noise in levels of 255; the clips themselves have about 70."""
 MODELS: dict[str, VJEPA | VideoMAE] = {
@@ -48,7 +47,7 @@ def cells() -> dict[str, Cell]:
 
 
 def _cell(name: str, level: int, seed: int) -> Cell:
-    run = replace(training(MODELS[name], replace(CLIPS, noise=float(level)), STEPS), seed=seed)
+    run = replace(training(MODELS[name], replace(CLIPS, noise=float(level))), seed=seed)
     return Cell(f"nuisance.{name}.{level}.seed{seed}", seed, pretrained, run, _claims(name, level))
 
 

@@ -134,7 +134,7 @@ def ablations(seed: int) -> list[Cell]:
     }
     found = []
     for name, (model, claims) in changed.items():
-        run = replace(training(model, CLIPS, seed=seed)
+        run = replace(training(model, CLIPS), seed=seed)
         names = {f"vjepa.ablation.{claim}": "attentive" for claim in claims}
         found.append(Cell(f"video.ablation.{name}.seed{seed}", seed, pretrained, run, names))
     return found
