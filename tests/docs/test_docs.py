@@ -140,9 +140,9 @@ def test_files_on_a_page_are_told_from_the_rest():
 @pytest.fixture(scope="module")
 def options() -> set[str]:
     """Every option that `--help` of any verb tells."""
-    told = io.StringIO()
+    told, named = io.StringIO(), {"train": ["images:ijepa_tiny"], "show": ["images:ijepa_tiny"], "eval": ["arena"]}
     for verb in cli.VERBS:
-        for words in ([], ["images:ijepa_tiny"]) if verb in ("train", "show") else ([],):
+        for words in ([], named[verb]) if verb in named else ([],):
             with contextlib.redirect_stdout(told), contextlib.suppress(SystemExit):
                 cli.run([verb, *words, "--help"])
     return set(re.findall(r"--[a-z][\w.-]*\w", told.getvalue())) | {"--help"}
