@@ -7,11 +7,13 @@ of what a rival takes, stands in `efficiency`; a rival that never reaches it tak
 
 import json
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from benchmarks.cells import SEEDS, Cell, folder_of, path_of
 from benchmarks.cells import main as run_cells
 from jepakit.evals.arena import GRAY, Arena, contest, measured, reached
+from jepakit.train.run import Run
 
 ARENA = replace(GRAY, tflop=8.0)
 OUT = "arena"
@@ -46,8 +48,14 @@ def _cell(name: str, seed: int) -> Cell:
     return Cell(f"arena.{name}.seed{seed}", seed, enter, _run(name, seed), claims, units)
 
 
-def _run(name: str, seed: int) -> Any:
-    return ARENA.run(name if name in ARENA.contestants else ARENA.contestants[0], seed)
+def _run(name: str, seed: int) -> Run:
+    return replace(_planned(name if name in ARENA.contestants else ARENA.contestants[0]), seed=seed)
+
+
+@cache
+def _planned(name: str) -> Run:
+    """Once for all seeds: a network is built to count its operations."""
+    return ARENA.run(name, SEEDS[0])
 
 
 def enter(cell: Cell) -> dict[str, Any]:

@@ -3,13 +3,25 @@
 import json
 from dataclasses import replace
 
-from benchmarks import anticipation, cells, dense, learning, metaworld, tables, video
+from benchmarks import (
+    anticipation,
+    arena,
+    cells,
+    dense,
+    latent,
+    learning,
+    lejepa,
+    metaworld,
+    nuisance,
+    tables,
+    video,
+)
 from jepakit.probes.finetune import FineTune
 from jepakit.recipes import images
 
 
 def test_every_claim_of_learning_has_a_cell():
-    suites = (learning, video, dense, anticipation, metaworld)
+    suites = (learning, video, dense, anticipation, metaworld, arena, lejepa, nuisance, latent)
     claims = {claim for suite in suites for cell in suite.cells().values() for claim in cell.claims}
     measured_elsewhere = {row.claim for row in (*tables.SPEED, *tables.RELIABILITY)}
     counted = {"collapse.false_alarms", "collapse.misses"}
