@@ -19,7 +19,7 @@ ARENA = replace(GRAY, tflop=8.0)
 OUT = "arena"
 REACH = 0.75
 """kNN accuracy on the validation part whose price is asked for: fixed before anything was trained."""
-COSTS = ("seconds", "flop", "samples")
+COSTS: tuple[str, ...] = ("seconds", "flop", "samples")
 RIVALS = ("mae", "ibot")
 
 

@@ -16,7 +16,7 @@ from transformers import IJepaConfig, IJepaModel
 
 from benchmarks.inference import compare, interval, show
 from benchmarks.record import ratio, record
-from jepakit.parts.nn.backbone import Backbone
+from jepakit.parts.nn.backbone import AnyBackbone
 from jepakit.parts.nn.quantize import quantize
 from jepakit.pretrained import load
 
@@ -33,7 +33,7 @@ SIZES = IJepaConfig(
 )
 
 
-def networks() -> tuple[IJepaModel, Backbone]:
+def networks() -> tuple[IJepaModel, AnyBackbone]:
     """transformers' model, and ours with its weights."""
     torch.manual_seed(0)
     theirs = IJepaModel(SIZES).eval()

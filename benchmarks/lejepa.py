@@ -98,7 +98,7 @@ def ranked_alike(rows: list[dict[str, Any]]) -> float:
     for share in TRADE_OFFS:
         own = [row for row in rows if row["trade_off"] == share]
         losses = [-sum(row["terms"].values()) for row in own]
-        found.append(float(spearmanr(losses, [row["knn"] for row in own]).statistic))
+        found.append(float(spearmanr(losses, [row["knn"] for row in own]).statistic))  # pyright: ignore[reportAttributeAccessIssue]
     return sum(found) / len(found)
 
 
