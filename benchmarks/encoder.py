@@ -16,7 +16,7 @@ from transformers import IJepaConfig, IJepaModel
 
 from benchmarks.inference import compare, interval, show
 from benchmarks.record import ratio, record
-from jepakit.parts.nn.backbone import AnyBackbone
+from jepakit.parts.nn.backbone import Backbone
 from jepakit.parts.nn.quantize import quantize
 from jepakit.pretrained import load
 
@@ -33,13 +33,15 @@ SIZES = IJepaConfig(
 )
 
 
-def networks() -> tuple[IJepaModel, AnyBackbone]:
+def networks() -> tuple[IJepaModel, Backbone]:
     """transformers' model, and ours with its weights."""
     torch.manual_seed(0)
     theirs = IJepaModel(SIZES).eval()
     with tempfile.TemporaryDirectory() as folder:
         theirs.save_pretrained(folder)
-        return theirs, load(folder)
+        ours = load(folder)
+    assert isinstance(ours, Backbone), "transformers' model is one of patches"
+    return theirs, ours
 
 
 def measure(rounds: int) -> dict[str, Any]:
