@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from jepakit.data import packaged
+from jepakit.data import packaged, views
 from jepakit.data.images import FASHION_MNIST, Images
 from jepakit.data.transforms import ImageTransform, RandomResizedCrop
-from jepakit.family import ijepa
+from jepakit.family import ijepa, lejepa
 from jepakit.probes.knn import Knn
 from jepakit.train.optimize import AdamW
 from jepakit.train.run import Keep, Run
@@ -51,6 +51,20 @@ def ijepa_tiny() -> Run:
         model=ijepa.SMALL_COLOR,
         data=Images(root="packaged:emoji", transform=ImageTransform(size=64), augment=RandomResizedCrop()),
         steps=12_000,
+        batch=64,
+        threads=ONE_THREAD,
+        optimizer=SMALL,
+        keep=Keep(every=2_000),
+        probes=(Knn(every=1_000),),
+    )
+
+
+def lejepa_tiny() -> Run:
+    """LeJEPA of 2 million parameters on small colour pictures, 2 views of 64 and 6 of 32 pixels: hours on a core."""
+    return Run(
+        model=lejepa.SMALL_COLOR,
+        data=Images(root="packaged:emoji", transform=ImageTransform(size=64), views=views.LEJEPA.at(64, 32)),
+        steps=6_000,
         batch=64,
         threads=ONE_THREAD,
         optimizer=SMALL,
