@@ -13,7 +13,7 @@ from jepakit.app.report.layout import facts, section, table
 from jepakit.app.report.wording import escape, number
 from jepakit.evals.arena import Arena, compete, measured, reached
 
-TONES = ("trained", "fresh", "other", "good", "alarm", "raw")
+TONES = ("trained", "fresh", "other", "alarm", "raw")
 Rows = Sequence[Mapping[str, Any]]
 
 
