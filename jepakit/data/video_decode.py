@@ -19,7 +19,7 @@ from torch import Tensor
 from jepakit.contracts import BrokenSample
 from jepakit.data.clips import Recounted
 from jepakit.data.frames import Clock, regular_clock
-from jepakit.data.video_open import FFmpegError, Packet, VideoFrame, open_stream
+from jepakit.data.video_open import FFmpegError, Packet, VideoFrame, VideoReformatter, open_stream
 
 # Decoding a few frames in passing is cheaper than starting anew at the next key frame.
 _WORTH_A_SEEK = 8
@@ -42,6 +42,7 @@ class VideoFile:
 
     def __init__(self, content: Path | bytes, name: str, rate: float | None = None) -> None:
         self.name, self._content, self._rate = name, content, rate
+        self._reformatter = VideoReformatter()  # one for all frames: setting it up takes longer than a frame
         self._open()
         try:
             announced = self._announced()
@@ -135,7 +136,7 @@ class VideoFile:
                 if frame.pts is None or frame.pts > missing[0]:
                     break
                 if frame.pts == missing[0]:
-                    yield _upright(frame)
+                    yield _upright(frame, self._reformatter)
                     missing.popleft()
                 if not missing:
                     return
@@ -146,7 +147,7 @@ class VideoFile:
         wanted = frozenset(index)
         for number, frame in enumerate(self._decoded_from_start()):
             if number in wanted:
-                yield _upright(frame)
+                yield _upright(frame, self._reformatter)
             if number == index[-1]:
                 return
         self.clock = self._recount()
@@ -187,12 +188,12 @@ def _in_order(ticks: Sequence[int | None]) -> list[int]:
     return sorted(known) if len(set(known)) == len(ticks) else []
 
 
-def _upright(frame: VideoFrame) -> UInt8[Tensor, "c h w"]:
+def _upright(frame: VideoFrame, reformatter: VideoReformatter) -> UInt8[Tensor, "c h w"]:
     """The frame in RGB as it is meant to be seen.
 
     The display matrix (ISO/IEC 14496-12, section 6.2.2) maps columns x and rows y to a x + c y and b x + d y.
     """
-    pixels = torch.from_numpy(frame.to_ndarray(format="rgb24")).permute(2, 0, 1)
+    pixels = torch.from_numpy(reformatter.reformat(frame, format="rgb24").to_ndarray()).permute(2, 0, 1)
     if "DISPLAYMATRIX" not in frame.side_data:
         return pixels
     a, b, _, c, d = np.frombuffer(bytes(frame.side_data["DISPLAYMATRIX"]), dtype=np.int32)[:5].tolist()

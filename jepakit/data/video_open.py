@@ -13,6 +13,7 @@ try:
     from av.container import InputContainer
     from av.error import FFmpegError
     from av.stream import Disposition
+    from av.video.reformatter import VideoReformatter as VideoReformatter
     from av.video.stream import VideoStream
 except ImportError:
     raise ImportError("reading video files needs PyAV: pip install 'jepakit[video]'") from None
