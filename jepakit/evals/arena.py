@@ -85,7 +85,7 @@ SMALL = ViT(image=(64, 64), dim=192, depth=4, heads=6, initialization="fan_in")
 GRAY = Arena(
     data=Images(), network=replace(SMALL, image=(28, 28), patch=7, channels=1, dim=128, heads=4), tflop=10.0, threads=1
 )
-"""Fashion-MNIST, 16 tokens a picture: two minutes a contestant and seed on one core."""
+"""Fashion-MNIST, 16 tokens a picture."""
 COLOR = Arena(
     data=Images(root="packaged:emoji", transform=ImageTransform(size=64)), network=SMALL, tflop=40.0, threads=1
 )

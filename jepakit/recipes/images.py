@@ -60,7 +60,7 @@ def ijepa_tiny() -> Run:
 
 
 def lejepa_tiny() -> Run:
-    """LeJEPA of 2 million parameters on small colour pictures, 2 views of 64 and 6 of 32 pixels: hours on a core."""
+    """LeJEPA of 2 million parameters on small colour pictures, 2 views of 64 and 6 of 32 pixels."""
     return Run(
         model=lejepa.SMALL_COLOR,
         data=Images(root="packaged:emoji", transform=ImageTransform(size=64), views=views.LEJEPA.at(64, 32)),
