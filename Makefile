@@ -23,7 +23,7 @@ $(VENV)/demo.stamp: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/demo.stamp
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,onnx,docs,hub,video]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,onnx,docs,hub,video,worlds,arm,robots]'
 	@touch $@
 
 demo: $(VENV)/demo.stamp ## pretrain a small I-JEPA on real pictures without labels, probe it, write a report

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Generator, Tensor, nn
 from torch.utils import _pytree as pytree
 
@@ -207,6 +207,88 @@ class Method(Protocol):
     def after_step(self, step: Step) -> None: ...
 
 
+@dataclass(frozen=True)
+class State:
+    """What a world model holds of one moment of each episode: leading axes are [b], or [b s h] of s futures of h steps.
+
+    `latent` is learnt [... n d]; `known` is exact [... k], such as a pose, and moves on by arithmetic; `memory` is$
+    what the model needs of earlier moments to go on from here (a pytree whose tensors lead with b): nobody else reads it.
+    """
+
+    latent: Float[Tensor, "... n d"]
+    known: Float[Tensor, "... k"] | None = None
+    memory: Any = None
+
+
+@dataclass(frozen=True)
+class Observation:
+    """The last moments of b episodes, the newest one last: t frames, what is known exactly, and the actions between.
+
+    `actions` [b t-1 a] are those that led from each frame to the next. A model looks at as many moments as it wants.
+    """
+
+    x: Float[Tensor, "b c t h w"]
+    known: Float[Tensor, "b t k"] | None = None
+    actions: Float[Tensor, "b u a"] | None = None
+
+
+@runtime_checkable
+class WorldModel(Protocol):
+    """What planning needs of a model: where are we, and where would actions lead?"""
+
+    def encode(self, observation: Observation) -> State:
+        """The state at the newest moment; leading axis [b]."""
+        ...
+
+    def imagine(self, state: State, actions: Float[Tensor, "b s h a"]) -> State:
+        """The states after each step of s sequences of actions, all from `state`; leading axes [b s h]."""
+        ...
+
+
+@runtime_checkable
+class Cost(Protocol):
+    """How bad futures are: one number for each of s futures of each of b episodes. Costs add up."""
+
+    def __call__(self, states: State, actions: Float[Tensor, "b s h a"]) -> Float[Tensor, "b s"]: ...
+
+
+@runtime_checkable
+class World(Protocol):
+    """A simulator that keeps nothing: all that matters to it is in a vector of k numbers, so it can be asked "what if".
+
+    Leading axes are free. Actions outside of their box, or longer than `longest` (in their norm), are cut to it, as a
+    robot would. Angles are radians, lengths those of the world.
+    """
+
+    low: Float[Tensor, "a"]
+    high: Float[Tensor, "a"]
+    longest: float | None
+
+    def start(self, seeds: Int[Tensor, "b"]) -> Float[Tensor, "b k"]:
+        """A state for each seed, always the same one."""
+        ...
+
+    def goal(self, seeds: Int[Tensor, "b"]) -> Float[Tensor, "b k"]:
+        """A state to be reached from the `start` of each seed."""
+        ...
+
+    def step(self, states: Float[Tensor, "*s k"], actions: Float[Tensor, "*s a"]) -> Float[Tensor, "*s k"]:
+        """What one action makes of each state."""
+        ...
+
+    def render(self, states: Float[Tensor, "b k"]) -> UInt8[Tensor, "b h w c"]:
+        """A picture of each state."""
+        ...
+
+    def proprio(self, states: Float[Tensor, "*s k"]) -> Float[Tensor, "*s p"]:
+        """What the body feels in each state; p is 0 where it feels nothing."""
+        ...
+
+    def solved(self, states: Float[Tensor, "*s k"], goals: Float[Tensor, "*s k"]) -> Bool[Tensor, "*s"]:
+        """Whether each state is as good as its goal."""
+        ...
+
+
 @runtime_checkable
 class Dataset(Protocol):
     """Samples by number. `get(index, epoch, seed)` is a pure function: the order of calls does not matter.
@@ -237,3 +319,5 @@ class BrokenSample(Exception):
 
 pytree.register_dataclass(Losses)
 pytree.register_dataclass(Prediction)
+pytree.register_dataclass(State)
+pytree.register_dataclass(Observation)

@@ -1,0 +1,1 @@
+"""Goal to actions, for anything that can imagine."""
