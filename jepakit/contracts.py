@@ -211,8 +211,8 @@ class Method(Protocol):
 class State:
     """What a world model holds of one moment of each episode: leading axes are [b], or [b s h] of s futures of h steps.
 
-    `latent` is learnt [... n d]; `known` is exact [... k], such as a pose, and moves on by arithmetic; `memory` is$
-    what the model needs of earlier moments to go on from here (a pytree whose tensors lead with b): nobody else reads it.
+    `latent` is learnt [... n d]; `known` is exact [... k], such as a pose, and moves on by arithmetic; `memory` is
+    what the model needs of earlier moments to go on from here, a pytree whose tensors lead with b.
     """
 
     latent: Float[Tensor, "... n d"]
