@@ -15,6 +15,7 @@ import torch
 from benchmarks.cells import SEEDS, Cell, train
 from benchmarks.cells import main as run_cells
 from benchmarks.learning import figures
+from benchmarks.video import VJEPA_RATE
 from jepakit.data.clip_transform import ClipTransform
 from jepakit.data.frames import Sampling
 from jepakit.data.painting import BAR_DISTANCE, GROUND_DISTANCE
@@ -65,7 +66,8 @@ def cells() -> dict[str, Cell]:
 
 def trainings() -> dict[str, Run]:
     """What is compared. V-JEPA 2.1 takes a tenth more operations a step, which V-JEPA 2 gets in more steps."""
-    dense = Run(model=VJEPA21_SMALL, data=SCENES, steps=600, batch=32, optimizer=SMALL, keep=Keep(every=250))
+    optimizer = replace(SMALL, peak=VJEPA_RATE)
+    dense = Run(model=VJEPA21_SMALL, data=SCENES, steps=600, batch=32, optimizer=optimizer, keep=Keep(every=250))
     return {
         "vjepa2": replace(dense, model=VJEPA2_SMALL, steps=660),
         "vjepa21": dense,

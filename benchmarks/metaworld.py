@@ -16,7 +16,7 @@ import torch
 
 from benchmarks.cells import SEEDS, Cell, train
 from benchmarks.cells import main as run_cells
-from benchmarks.video import ATTENTIVE, CROP, figures, operations
+from benchmarks.video import ATTENTIVE, CROP, VJEPA_RATE, figures, operations
 from jepakit.data.robot_clips import HELD_OUT_CAMERA, ROBOT_CLIP, SCENES, RobotClips
 from jepakit.data.stills import Stills
 from jepakit.family import ijepa, vjepa
@@ -80,7 +80,8 @@ def training(model: VJEPA | VideoMAE | IJEPA, data: RobotClips | Stills) -> Run:
     """A run with as many operations as V-JEPA takes in its steps; single frames come in larger batches."""
     batch = BATCH if isinstance(data, RobotClips) else BATCH * ROBOT_CLIP.sampling.frames // ROBOT_CLIP.tubelet
     steps = round(STEPS * BATCH * operations(VJEPA_SMALL) / (batch * operations(model)))
-    return Run(model=model, data=data, steps=steps, batch=batch, optimizer=SMALL, keep=Keep(every=500))
+    optimizer = replace(SMALL, peak=VJEPA_RATE) if isinstance(model, VJEPA) else SMALL
+    return Run(model=model, data=data, steps=steps, batch=batch, optimizer=optimizer, keep=Keep(every=500))
 
 
 def pretrained(cell: Cell) -> dict[str, Any]:

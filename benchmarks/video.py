@@ -65,12 +65,12 @@ IJEPA_SMALL = IJEPA(
 VJEPA_RATE = 3e-4
 """Of 3e-4 and 1e-3, tried with one seed on validation data: at the larger one V-JEPA forgets, as it goes on, what
 moves; VideoMAE is better at the larger one."""
-ATTENTIVE = Attentive(samples="fixed", steps=600, batch=64, rates=(3e-3, 1e-3), decays=(0.05,))
+ATTENTIVE = Attentive(samples="fixed", steps=600, batch=64, rates=(3e-3, 1e-3, 3e-4), decays=(0.05,))
 PROBES: dict[str, Probe] = {"attentive": ATTENTIVE, "linear": Linear()}
-CURVE = replace(ATTENTIVE, steps=400)
 COSTS = ("seconds", "flop", "samples")
-REACH = 0.5
-"""The share of motions that an attentive probe has to tell right: fixed before either model was trained."""
+REACH = 0.8
+"""The share of motions that an attentive probe has to tell right. One in two, the mark that was fixed before either
+model was trained, said nothing: random init is above it."""
 
 
 def cells() -> dict[str, Cell]:
@@ -218,7 +218,7 @@ def curve(cell: Cell) -> list[dict[str, float]]:
     gflops = sum(line["metrics"]["gflops"] for line in steps.values()) / len(steps)
     points = []
     for folder in sorted(out.glob("step-*")):
-        row = CURVE.measure(Subject(cell.name, load(folder), Splits.of(LABELED)), cell.seed)
+        row = ATTENTIVE.measure(Subject(cell.name, load(folder), Splits.of(LABELED)), cell.seed)
         step = int(folder.name.removeprefix("step-"))
         costs = {"seconds": steps[step]["seconds"], "flop": gflops * 1e9 * step, "samples": step * cell.run.batch}
         points.append({"step": step, "score": row.chosen["validation"], **costs})
@@ -253,7 +253,7 @@ def _as_seen(videos: Videos, model: Config) -> Labeled:
 
 
 def _motion(subject: str, measure: Callable[[Cell], dict[str, Any]], run: Run) -> Cell:
-    claims = {f"{subject}.motion.attentive": "attentive"}
+    claims = {f"{subject}.motion.{probe}": probe for probe in PROBES}
     return Cell(f"motion.{subject}.seed{run.seed}", run.seed, measure, run, claims)
 
 

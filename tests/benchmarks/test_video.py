@@ -32,7 +32,7 @@ def test_the_share_is_a_bound_where_the_rival_never_arrives(monkeypatch):
     point = {"step": 5, "seconds": 1.0, "flop": 2.0, "samples": 3}
     late = {name: 4 * value for name, value in point.items()}
     curves = {
-        "motion.vjepa.seed0": [point | {"score": 0.4}, late | {"score": 0.6}],
+        "motion.vjepa.seed0": [point | {"score": 0.4}, late | {"score": 0.9}],
         "motion.videomae.seed0": [
             point | {"score": 0.1},
             {name: 8 * value for name, value in point.items()} | {"score": 0.2},
