@@ -1,8 +1,9 @@
-"""Members of the family and rivals on Fashion-MNIST, with as many operations each, probed alike.
+"""Members of the family and rivals with as many operations each, probed alike: Fashion-MNIST, and scenes to count.
 
 `python -m benchmarks.arena` runs what is missing, `--list` says what that is, and names (or beginnings of names)
-choose. It is `jepakit eval arena`, a contestant and a seed at a time. What I-JEPA takes to reach the mark, as a share
-of what a rival takes, stands in `efficiency`; a rival that never reaches it takes its whole training at least.
+choose. It is `jepakit eval`, a contestant and a seed at a time: `arena.ijepa` on Fashion-MNIST, `scenes.ijepa` on
+pictures of scenes. What I-JEPA takes to reach the mark, as a share of what a rival takes, stands in `efficiency`; a
+rival that never reaches it takes its whole training at least.
 """
 
 import json
@@ -12,11 +13,14 @@ from typing import Any
 
 from benchmarks.cells import SEEDS, Cell, folder_of, path_of
 from benchmarks.cells import main as run_cells
-from jepakit.evals.arena import GRAY, Arena, contest, measured, reached
+from jepakit.evals.arena import GRAY, SCENES, Arena, contest, questions, reached
+from jepakit.evals.contestants import CONTESTANTS, EVERYONE
 from jepakit.train.run import Run
 
-ARENA = replace(GRAY, tflop=8.0)
-OUT = "arena"
+ARENAS: dict[str, Arena] = {
+    "arena": replace(GRAY, tflop=8.0, contestants=tuple(EVERYONE)),
+    "scenes": replace(SCENES, tflop=12.0),
+}
 REACH = 0.75
 """kNN accuracy on the validation part whose price is asked for: fixed before anything was trained."""
 COSTS: tuple[str, ...] = ("seconds", "flop", "samples")
@@ -27,41 +31,42 @@ def cells() -> dict[str, Cell]:
     """Every cell there is, by name, in the order in which they are run."""
     found: list[Cell] = []
     for seed in SEEDS:
-        names = (*ARENA.contestants, "random_init", *(("raw",) if seed == SEEDS[0] else ()))
-        found += [_cell(name, seed) for name in names]
+        for where, arena in ARENAS.items():
+            names = (*arena.contestants, "random_init", *(("raw",) if seed == SEEDS[0] else ()))
+            found += [_cell(where, name, seed) for name in names]
         for rival in RIVALS:
-            if rival in ARENA.contestants:
-                claims = {f"efficiency.ijepa_over_{rival}.{kind}": kind for kind in COSTS}
-                units = dict.fromkeys(COSTS, "times")
-                name = f"arena.ijepa_over_{rival}.seed{seed}"
-                found.append(Cell(name, seed, price, _run("ijepa", seed), claims, units))
+            claims = {f"efficiency.ijepa_over_{rival}.{kind}": kind for kind in COSTS}
+            name = f"arena.ijepa_over_{rival}.seed{seed}"
+            found.append(Cell(name, seed, price, _run("arena", "ijepa", seed), claims, dict.fromkeys(COSTS, "times")))
     return {cell.name: cell for cell in found}
 
 
-def _cell(name: str, seed: int) -> Cell:
-    claims = {f"arena.{name}.{probe}": probe for probe in measured()}
-    units = {"auroc": "AUROC"}
-    if name in ARENA.contestants:
+def _cell(where: str, name: str, seed: int) -> Cell:
+    claims = {f"arena.{name}.{asked}": asked for asked in questions(ARENAS[where].data)}
+    units = {"auroc": "AUROC", "segmentation": "share (mean IoU)"}
+    if where == "arena" and name in CONTESTANTS:
         claims |= {f"energy.{name}.{figure}": figure for figure in ("auroc", "retrieval")}
-    if name == "lejepa":
+    if where == "arena" and name == "lejepa":
         claims["lejepa.linear"] = "linear"
-    return Cell(f"arena.{name}.seed{seed}", seed, enter, _run(name, seed), claims, units)
+    return Cell(f"{where}.{name}.seed{seed}", seed, enter, _run(where, name, seed), claims, units)
 
 
-def _run(name: str, seed: int) -> Run:
-    return replace(_planned(name if name in ARENA.contestants else ARENA.contestants[0]), seed=seed)
+def _run(where: str, name: str, seed: int) -> Run:
+    """The training of a contestant; that of another one for a baseline, which has none."""
+    contestants = ARENAS[where].contestants
+    return replace(_planned(where, name if name in contestants else contestants[0]), seed=seed)
 
 
 @cache
-def _planned(name: str) -> Run:
+def _planned(where: str, name: str) -> Run:
     """Once for all seeds: a network is built to count its operations."""
-    return ARENA.run(name, SEEDS[0])
+    return ARENAS[where].run(name, SEEDS[0])
 
 
 def enter(cell: Cell) -> dict[str, Any]:
     """One contestant or baseline."""
-    _, name, _ = cell.name.split(".")
-    row = contest(_with_threads(cell), name, cell.seed, folder_of(cell).parent / OUT)
+    where, name, _ = cell.name.split(".")
+    row = contest(replace(ARENAS[where], threads=cell.run.threads), name, cell.seed, folder_of(cell).parent / where)
     return {**row["probes"], **row.get("energy", {}), **row}
 
 
@@ -75,10 +80,6 @@ def price(cell: Cell) -> dict[str, Any]:
     of = other or theirs[-1]
     shares = {kind: None if own is None else own[kind] / of[kind] for kind in COSTS}
     return {**shares, "mark": REACH, "reached": {"ours": own is not None, "theirs": other is not None}, "flops": 0}
-
-
-def _with_threads(cell: Cell) -> Arena:
-    return replace(ARENA, threads=cell.run.threads)
 
 
 def main() -> None:

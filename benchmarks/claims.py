@@ -65,7 +65,21 @@ CONTESTANTS = {
 UNTRAINED = ("random_init", "raw")
 ASKED = {
     "arena.{}.linear": "linear", "arena.{}.knn": "kNN", "arena.{}.lowshot1": "1 % of labels",
+    "arena.{}.attentive": "attentive",
     "energy.{}.auroc": "energy: AUROC", "energy.{}.retrieval": "energy: 1 of 16",
+}  # fmt: skip
+AUGMENTED = {
+    "dino": "DINO as published", "dino_crops": "DINO, crops alone", "dino_plain": "DINO, no augmentation",
+    "simclr": "SimCLR as published", "simclr_crops": "SimCLR, crops alone", "simclr_plain": "SimCLR, no augmentation",
+    "ijepa": "I-JEPA: crops alone",
+}  # fmt: skip
+PROBED = {claim: words for claim, words in ASKED.items() if claim.startswith("arena")}
+COUNTED = {
+    "ijepa": "I-JEPA", "lejepa": "LeJEPA", "mae": "MAE", "dino": "DINO", "dino_crops": "DINO, crops alone",
+    "simclr": "SimCLR", "simclr_crops": "SimCLR, crops alone", "random_init": "random init", "raw": "raw pixels",
+}  # fmt: skip
+COUNTS = {
+    "arena.{}.count": "how many", "arena.{}.distance": "how near", "arena.{}.segmentation": "what is where (mean IoU)",
 }  # fmt: skip
 NUISANCE = {
     "vjepa": "V-JEPA", "videomae": "VideoMAE", "next_frames": "next frames in pixels", "random_init": "random init",

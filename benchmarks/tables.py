@@ -13,9 +13,12 @@ from typing import Any
 from benchmarks.claims import (
     ABLATION,
     ASKED,
+    AUGMENTED,
     CLIP_ABLATION,
     COLLAPSE,
     CONTESTANTS,
+    COUNTED,
+    COUNTS,
     CUTS,
     DENSE,
     FORESIGHT,
@@ -25,6 +28,7 @@ from benchmarks.claims import (
     MOTION,
     NOISES,
     NUISANCE,
+    PROBED,
     PROTOCOLS,
     RELIABILITY,
     ROBOT,
@@ -79,7 +83,7 @@ def renewed(text: str, claims: Claims) -> str:
 def expected() -> set[str]:
     """Every claim that the tables have a place for."""
     rows = {row.claim for row in (*SPEED, *RELIABILITY, *ABLATION, *COLLAPSE, *VIDEO, *FUTURES, *LEJEPA)}
-    rows |= {*asked_of(CONTESTANTS, ASKED), *asked_of(NUISANCE, NOISES), *asked_of(WIDE, WIDTHS)}
+    rows |= {claim for table in CROSSED.values() for claim in asked_of(*table)}
     return rows | {cell for name in SETS for subject in SUBJECTS for cell in cells(name, subject) if cell}
 
 
@@ -207,6 +211,13 @@ def kept_by_step(raw: Mapping[str, Any]) -> str:
     return f"{grid(head, lines)}\n\nCommand: `{raw['command']}`.{footnotes({'kept': raw}, ['kept'])}"
 
 
+CROSSED = {
+    "arena": (CONTESTANTS, ASKED),
+    "augmented": (AUGMENTED, PROBED),
+    "counted": (COUNTED, COUNTS),
+    "widths": (WIDE, WIDTHS),
+    "nuisance": (NUISANCE, NOISES),
+}
 TABLES: dict[str, Callable[[Claims], str]] = {
     "headline": headline,
     "learning": learning,
@@ -217,10 +228,7 @@ TABLES: dict[str, Callable[[Claims], str]] = {
     "clip-ablation": listed(CLIP_ABLATION),
     "foresight": listed(FORESIGHT),
     "dense": listed(DENSE),
-    "arena": crossed(CONTESTANTS, ASKED),
     "lejepa": listed(LEJEPA),
-    "widths": crossed(WIDE, WIDTHS),
-    "nuisance": crossed(NUISANCE, NOISES),
     "futures": listed(FUTURES),
     "collapse": listed(COLLAPSE),
     "speed": listed(SPEED),
@@ -228,6 +236,7 @@ TABLES: dict[str, Callable[[Claims], str]] = {
     "reliability": listed(RELIABILITY),
     "search": search,
     "others": others,
+    **{name: crossed(rows, columns) for name, (rows, columns) in CROSSED.items()},
 }
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from jepakit.app.report.charts import Chart, Curve, draw
 from jepakit.app.report.layout import facts, section, table
 from jepakit.app.report.wording import escape, number
-from jepakit.evals.arena import Arena, compete, measured, reached
+from jepakit.evals.arena import Arena, compete, reached
 
 TONES = ("trained", "fresh", "other", "alarm", "raw")
 Rows = Sequence[Mapping[str, Any]]
@@ -30,10 +30,11 @@ def hold(arena: Arena, out: Path, target: float | None, tell: Callable[[str], No
 
 def text_of(rows: Rows, target: float | None) -> str:
     """The table in Markdown: percent on the test part, the mean of the seeds and their standard deviation."""
-    head = ["contestant", *measured(), *(["until the target"] if target is not None else [])]
+    asked = asked_of(rows)
+    head = ["contestant", *asked, *(["until the target"] if target is not None else [])]
     lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
     for name, own in by_name(rows).items():
-        cells = [name_of(name), *(spread([row["probes"][probe] for row in own]) for probe in measured())]
+        cells = [name_of(name), *(spread([row["probes"][probe] for row in own]) for probe in asked)]
         if target is not None:
             cells.append(price(own, target))
         lines.append(f"| {' | '.join(cells)} |")
@@ -41,11 +42,16 @@ def text_of(rows: Rows, target: float | None) -> str:
 
 
 def by_name(rows: Rows) -> dict[str, list[Mapping[str, Any]]]:
-    """The rows of each contestant, the best by the linear probe first."""
+    """The rows of each contestant, the best by the first probe first."""
     found: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
         found.setdefault(row["contestant"], []).append(row)
-    return dict(sorted(found.items(), key=lambda pair: -fmean(row["probes"]["linear"] for row in pair[1])))
+    return dict(sorted(found.items(), key=lambda pair: -fmean(next(iter(row["probes"].values())) for row in pair[1])))
+
+
+def asked_of(rows: Rows) -> list[str]:
+    """The probes, in the order in which they were asked."""
+    return list(rows[0]["probes"])
 
 
 def name_of(contestant: str) -> str:
@@ -71,10 +77,10 @@ def price(rows: Rows, target: float) -> str:
 
 def page(arena: Arena, rows: Rows, target: float | None) -> str:
     """One HTML file that needs no network and no other file."""
-    here, names = files("jepakit.app.report"), by_name(rows)
-    head = ["contestant", *measured(), "operations"]
+    here, names, asked = files("jepakit.app.report"), by_name(rows), asked_of(rows)
+    head = ["contestant", *asked, "operations"]
     cells = [
-        [escape(name_of(name)), *(spread([row["probes"][probe] for row in own]) for probe in measured()),
+        [escape(name_of(name)), *(spread([row["probes"][probe] for row in own]) for probe in asked),
          f"{fmean(row['flops'] for row in own) / 1e12:.1f} TFLOP"]
         for name, own in names.items()
     ]  # fmt: skip
@@ -100,13 +106,13 @@ def page(arena: Arena, rows: Rows, target: float | None) -> str:
 
 
 def _hero(arena: Arena, rows: Rows) -> str:
-    best = next(iter(by_name(rows)))
+    best, first = next(iter(by_name(rows))), asked_of(rows)[0]
     settings = {
         "data": escape(arena.data.root), "operations each": f"{arena.tflop:g} TFLOP", "seeds": str(len(arena.seeds)),
         "batch": str(arena.batch), "contestants": str(len(arena.contestants)),
     }  # fmt: skip
     return f"""<div class="words"><p class="kicker">arena</p><h1>{escape(arena.data.root)}</h1>
-<p class="verdict">{escape(name_of(best))} has the best linear probe.</p></div>{facts(settings)}"""
+<p class="verdict">{escape(name_of(best))} is the best at: {escape(first)}.</p></div>{facts(settings)}"""
 
 
 def _chart(names: Mapping[str, Rows]) -> Chart:

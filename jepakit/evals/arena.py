@@ -12,11 +12,14 @@ import torch
 from jepakit.config import Config
 from jepakit.contracts import Method, Rows, step_at
 from jepakit.data.images import Images
+from jepakit.data.scene_pictures import SEEN, ScenePictures
 from jepakit.data.transforms import ImageTransform
 from jepakit.evals.compatibility import judge, pairs_of
-from jepakit.evals.contestants import CONTESTANTS, CROP
+from jepakit.evals.contestants import CONTESTANTS, CROP, EVERYONE
 from jepakit.parts.nn.networks import ViT
 from jepakit.pretrained import load
+from jepakit.probes.attentive import Attentive
+from jepakit.probes.dense import Segmentation
 from jepakit.probes.knn import Knn
 from jepakit.probes.linear import Linear
 from jepakit.probes.lowshot import LowShot, Share
@@ -31,13 +34,31 @@ from jepakit.train.watch import Watch
 BASELINES = ("random_init", "raw")
 COMPARED = 256
 """Pictures whose energies are compared."""
+ATTENTIVE = Attentive(samples="fixed", steps=500, decays=(0.01,))
+"""A small grid, on tokens that are kept: sixty thousand pictures are encoded once."""
 DRAWS = 4
 """Steps whose operations are averaged: how much masks hide differs from draw to draw."""
 
 
-def measured() -> dict[str, Probe]:
-    """What all are asked, by the name that stands in the table."""
-    return {"linear": Linear(), "knn": Knn(), "lowshot1": LowShot(amount=Share(share=0.01))}
+@dataclass(frozen=True)
+class Question:
+    """A probe, and the labeled pictures that it is asked about."""
+
+    probe: Probe
+    data: Images
+
+
+def questions(data: Images) -> dict[str, Question]:
+    """What all are asked, by the name that stands in the table: of scenes, what is known of scenes alone."""
+    plain = replace(data, augment=None, views=None)
+    if isinstance(plain, ScenePictures):
+        return {
+            "count": Question(Linear(), replace(plain, label="count")),
+            "distance": Question(Linear(), replace(plain, label="distance")),
+            "segmentation": Question(Segmentation(classes=SEEN), replace(plain, truth=True)),
+        }
+    probes = {"linear": Linear(), "knn": Knn(), "lowshot1": LowShot(amount=Share(share=0.01)), "attentive": ATTENTIVE}
+    return {name: Question(probe, plain) for name, probe in probes.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,14 +80,14 @@ class Arena(Config):
     threads: int | None = None
 
     def __post_init__(self) -> None:
-        if unknown := [name for name in self.contestants if name not in CONTESTANTS]:
-            raise ValueError(f"there is no contestant {unknown[0]!r}; there are {', '.join(CONTESTANTS)}")
+        if unknown := [name for name in self.contestants if name not in EVERYONE]:
+            raise ValueError(f"there is no contestant {unknown[0]!r}; there are {', '.join(EVERYONE)}")
         if self.tflop <= 0 or self.batch < 2 or self.points < 1 or not self.seeds:
             raise ValueError("an arena needs tflop above 0, a batch of 2 or more, 1 point or more, and a seed")
 
     def run(self, name: str, seed: int) -> Run:
         """The training of one contestant: as many steps as its operations allow."""
-        contestant = CONTESTANTS[name]
+        contestant = EVERYONE[name]
         model = contestant.model(self.network)
         if contestant.views is None:
             data = replace(self.data, augment=CROP, views=None)
@@ -90,7 +111,12 @@ COLOR = Arena(
     data=Images(root="packaged:emoji", transform=ImageTransform(size=64)), network=SMALL, tflop=40.0, threads=1
 )
 """Emoji of 64 pixels, or any other colored pictures."""
-ARENAS = {"arena": GRAY, "arena_color": COLOR}
+SCENES = Arena(
+    data=ScenePictures(), network=replace(SMALL, patch=8, dim=128, heads=4), tflop=20.0, threads=1,
+    contestants=("ijepa", "lejepa", "mae", "dino", "dino_crops", "simclr", "simclr_crops"),
+)  # fmt: skip
+"""How many things, how near the nearest, and what is where: asked of methods with hand-made distortions and without."""
+ARENAS = {"arena": GRAY, "arena_color": COLOR, "arena_scenes": SCENES}
 
 
 def operations(run: Run, draws: int = DRAWS) -> float:
@@ -167,9 +193,11 @@ def contest(arena: Arena, name: str, seed: int, out: Path) -> dict[str, Any]:
 
 def probed(arena: Arena, name: str, backbone: Any, seed: int) -> dict[str, Any]:
     """All probes on one backbone, or on raw pixels."""
-    subject = Subject(name, backbone, Splits.of(replace(arena.data, augment=None, views=None)))
-    rows = {probe: each.measure(subject, seed) for probe, each in measured().items()}
-    return {"probes": {probe: row.value for probe, row in rows.items()},
+    rows = {
+        asked: question.probe.measure(Subject(name, backbone, Splits.of(question.data)), seed)
+        for asked, question in questions(arena.data).items()
+    }
+    return {"probes": {asked: row.value for asked, row in rows.items()},
             "results": [row.to_json() for row in rows.values()]}  # fmt: skip
 
 

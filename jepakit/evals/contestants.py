@@ -1,7 +1,7 @@
 """Who enters the arena: members of the family and rivals around one backbone, as published but for their size."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jepakit.config import Config
 from jepakit.data import views
@@ -51,6 +51,14 @@ def _mae(network: ViT) -> MAE:
     return MAE(network=network, decoder_dim=network.dim // 2, decoder_depth=2, decoder_heads=network.heads)
 
 
+def _dino(network: ViT) -> DINO:
+    return DINO(network=network, head=HEAD, prototypes=PROTOTYPES, momentum=FAST)
+
+
+def _simclr(network: ViT) -> SimCLR:
+    return SimCLR(network=network, head=HEAD)
+
+
 CONTESTANTS: dict[str, Contestant] = {
     "ijepa": Contestant(_ijepa),
     "lejepa": Contestant(lambda network: LeJEPA(network=network, head=HEAD, directions=256), views.LEJEPA),
@@ -58,15 +66,13 @@ CONTESTANTS: dict[str, Contestant] = {
     "data2vec": Contestant(
         lambda network: Data2Vec(network=network, levels=(network.depth + 1) // 2, momentum=(0.999, 0.999))
     ),
-    "simclr": Contestant(lambda network: SimCLR(network=network, head=HEAD), views.SIMCLR),
+    "simclr": Contestant(_simclr, views.SIMCLR),
     "moco": Contestant(lambda network: MoCo(network=network, head=HEAD, predictor=HEAD, momentum=FAST), views.BYOL),
     "byol": Contestant(lambda network: BYOL(network=network, head=HEAD, predictor=HEAD, momentum=FAST), views.BYOL),
     "simsiam": Contestant(lambda network: SimSiam(network=network, head=WIDE, waist=128), views.BYOL),
     "vicreg": Contestant(lambda network: VICReg(network=network, head=WIDE), views.BYOL),
     "barlow": Contestant(lambda network: BarlowTwins(network=network, head=WIDE), views.BYOL),
-    "dino": Contestant(
-        lambda network: DINO(network=network, head=HEAD, prototypes=PROTOTYPES, momentum=FAST), views.DINO
-    ),
+    "dino": Contestant(_dino, views.DINO),
     "ibot": Contestant(
         lambda network: IBOT(network=network, head=HEAD, prototypes=PROTOTYPES, momentum=FAST), views.DINO
     ),
@@ -74,3 +80,13 @@ CONTESTANTS: dict[str, Contestant] = {
         lambda network: MSN(network=network, head=HEAD, prototypes=PROTOTYPES, momentum=FAST), views.DINO
     ),
 }
+
+
+EVERYONE = {
+    **CONTESTANTS,
+    "dino_crops": Contestant(_dino, replace(views.DINO, distortions=(), local_distortion=None)),
+    "dino_plain": Contestant(_dino, views.PLAIN),
+    "simclr_crops": Contestant(_simclr, replace(views.SIMCLR, distortions=())),
+    "simclr_plain": Contestant(_simclr, views.PLAIN),
+}
+"""Those, and two of them with crops as their only augmentation, or with none."""

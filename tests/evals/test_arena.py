@@ -5,14 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from jepakit.app import arena as page_of_arena
 from jepakit.app.arena import hold, price, spread
 from jepakit.cli import run
 from jepakit.data.images import Images
 from jepakit.data.transforms import ImageTransform
 from jepakit.evals import arena
-from jepakit.evals.arena import ARENAS, Arena, operations, reached
-from jepakit.evals.contestants import CONTESTANTS
+from jepakit.evals.arena import ARENAS, Arena, Question, operations, questions, reached
+from jepakit.evals.contestants import EVERYONE
 from jepakit.parts.nn.networks import ViT
 from jepakit.probes.knn import Knn
 
@@ -23,7 +22,7 @@ TINY = Arena(
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", CONTESTANTS)
+@pytest.mark.parametrize("name", EVERYONE)
 def test_all_are_given_as_many_operations(name):
     planned = replace(TINY, tflop=0.05, contestants=(name,)).run(name, 0)
     assert planned.steps * planned.batch * operations(planned) == pytest.approx(0.05e12, rel=0.02)
@@ -36,9 +35,9 @@ def test_operations_are_those_that_the_method_reports():
 
 
 def test_what_is_there_is_not_run_again_and_more_may_join(tmp_path, monkeypatch):
-    quick = {"linear": Knn(), "knn": Knn(k=5)}
-    for module in (arena, page_of_arena):
-        monkeypatch.setattr(module, "measured", lambda: quick)
+    monkeypatch.setattr(
+        arena, "questions", lambda data: {"linear": Question(Knn(), data), "knn": Question(Knn(k=5), data)}
+    )
     told = []
     text = hold(TINY, tmp_path, target=0.05, tell=told.append)
     assert told == ["byol, seed 0", "random_init, seed 0", "raw, seed 0"]
@@ -85,5 +84,26 @@ def test_published_arenas_fit_their_pictures(name):
     assert found.network.image == (found.data.transform.size,) * 2
     assert found.network.channels == found.data.transform.channels
     for contestant in found.contestants:
-        model = CONTESTANTS[contestant].model(found.network)
+        model = EVERYONE[contestant].model(found.network)
         assert model.samples[0] == found.network.samples[0]
+
+
+def test_scenes_are_asked_about_what_is_known_of_them():
+    asked = questions(ARENAS["arena_scenes"].data)
+    assert {name: question.data.label for name, question in asked.items()} == {
+        "count": "count", "distance": "distance", "segmentation": "count",
+    }  # fmt: skip
+    assert asked["segmentation"].data.truth
+    assert list(questions(TINY.data)) == ["linear", "knn", "lowshot1", "attentive"]
+    assert questions(replace(TINY.data, views=EVERYONE["byol"].views))["knn"].data == TINY.data
+
+
+def test_fewer_augmentations_differ_in_the_views_alone():
+    published, crops, plain = (EVERYONE[name].views for name in ("dino", "dino_crops", "dino_plain"))
+    assert (crops.count, crops.locals, crops.crop) == (published.count, published.locals, published.crop)
+    assert not crops.distortions
+    assert crops.local_distortion is None
+    assert plain.crop is None
+    for name in ("dino", "simclr"):
+        models = [EVERYONE[each].model(TINY.network) for each in (name, f"{name}_crops", f"{name}_plain")]
+        assert models[0] == models[1] == models[2]
