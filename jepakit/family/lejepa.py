@@ -6,7 +6,7 @@ from typing import ClassVar
 from jepakit.methods.multiview import MultiView
 from jepakit.parts.energies import l2
 from jepakit.parts.nn.heads import Embedder, make_head
-from jepakit.parts.nn.networks import Around, ViT
+from jepakit.parts.nn.networks import Around, ClipViT, ViT
 from jepakit.parts.nn.sizes import require_sizes
 from jepakit.parts.regularizers.sigreg import SIGReg
 from jepakit.parts.targets import SharedTarget
@@ -53,6 +53,8 @@ SMALL_GRAY = replace(
     SMALL_COLOR,
     network=ViT(image=(28, 28), patch=7, channels=1, dim=128, depth=4, heads=4, initialization="fan_in"),
 )
+SMALL_CLIPS = replace(SMALL_COLOR, network=ClipViT(image=(64, 64), dim=192, depth=4, heads=6, initialization="fan_in"))
+"""Clips of 16 frames: nothing of LeJEPA is about pictures."""
 TINY = replace(
     VIT_S16,
     network=ViT(image=(32, 32), patch=8, dim=48, depth=2, heads=4, initialization="fan_in"), head=(64, 16),

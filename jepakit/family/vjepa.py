@@ -9,23 +9,20 @@ from jepakit.methods.masked import MaskedJEPA
 from jepakit.parts.energies import l1
 from jepakit.parts.masks.rectangle import Rectangular
 from jepakit.parts.masks.tubes import CausalMasker, RandomTubeMasker, TubeMasker
-from jepakit.parts.nn.backbone import Backbone
 from jepakit.parts.nn.initialize import Initialization, initialize
-from jepakit.parts.nn.position import Shares, SinCos
+from jepakit.parts.nn.networks import build_clip_backbone
+from jepakit.parts.nn.position import IN_TIME, Shares, SinCos
 from jepakit.parts.nn.sizes import ClipSizes
 from jepakit.parts.nn.transformer import Transformer
 from jepakit.parts.predictors.mask_token import MaskTokenPredictor
 from jepakit.parts.regularizers.sigreg import sigreg_of
 from jepakit.parts.targets import TargetName, make_target
-from jepakit.parts.tokenizers.patches import PatchTokenizer
 from jepakit.schedules import linear
 from jepakit.weights.vjepa import EncoderSizes, PredictorSizes, heads_of
 
 Range = tuple[float, float]
 Tubes = tuple[int, float]
 """How many blocks, and what share of a frame each of them covers."""
-IN_TIME = (0, 1, 2)
-"""Time, row, column: V-JEPA's order of axes in the position table."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,19 +56,11 @@ class VJEPA(ClipSizes):
         self.require(
             {"predictor_dim": self.predictor_dim, "predictor_heads": heads}, {"predictor_depth": self.predictor_depth}
         )
-        backbone, maskers = self._backbone(), self._maskers()
+        backbone, maskers = build_clip_backbone(self, self.positions, self.initialization), self._maskers()
         predictor = self._predictor(heads, len(maskers))
         target = make_target(self.target, backbone, linear(*self.momentum))
         regularizer = sigreg_of(self.sigreg)
         return MaskedJEPA(backbone, maskers, predictor, target, l1, regularizer=regularizer, weight=self.sigreg)
-
-    def _backbone(self) -> Backbone:
-        tokenizer = PatchTokenizer(self.cell, self.channels, self.dim)
-        position = SinCos(self.dim, self.extent, IN_TIME, self.positions)
-        encoder = Transformer(self.dim, self.depth, self.heads, self.mlp_ratio, self.eps)
-        backbone = Backbone(tokenizer, position, encoder)
-        initialize(backbone, self.initialization)
-        return backbone
 
     def _predictor(self, heads: int, families: int) -> MaskTokenPredictor:
         width, pixels = self.predictor_dim, self.channels * self.tubelet * self.patch**2

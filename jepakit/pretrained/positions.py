@@ -8,8 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from jepakit.family.vjepa import IN_TIME
-from jepakit.parts.nn.position import Shares, grid, sin_cos
+from jepakit.parts.nn.position import IN_TIME, Shares, grid, sin_cos
 from jepakit.weights.keys import State
 
 VECTORS = "position.vectors"

@@ -2,10 +2,11 @@
 
 from jepakit.data.branching import Branching
 from jepakit.data.clip_transform import VIDEO_CROP, ClipTransform
+from jepakit.data.clip_views import ClipViews
 from jepakit.data.frames import Sampling
 from jepakit.data.transforms import ImageTransform
 from jepakit.data.videos import Videos
-from jepakit.family import vjepa, vjepa2
+from jepakit.family import lejepa, vjepa, vjepa2
 from jepakit.family.lvjepa import SMALL as LVJEPA_SMALL
 from jepakit.probes.knn import Knn
 from jepakit.recipes.images import ONE_THREAD, SMALL
@@ -19,6 +20,21 @@ def vjepa_tiny() -> Run:
         model=vjepa.SMALL_COLOR,
         data=_videos(frames=16, size=64, root="my/videos"),
         steps=12_000,
+        batch=32,
+        threads=ONE_THREAD,
+        optimizer=SMALL,
+        keep=Keep(every=1_000),
+        probes=(Knn(every=2_000),),
+    )
+
+
+def lejepa_tiny() -> Run:
+    """LeJEPA of 2 million parameters on own videos: two moments of 64 and four of 32 pixels, 16 frames each."""
+    clips = _videos(frames=16, size=64, root="my/videos")
+    return Run(
+        model=lejepa.SMALL_CLIPS,
+        data=ClipViews(clips=clips, locals=4, local_size=32),
+        steps=6_000,
         batch=32,
         threads=ONE_THREAD,
         optimizer=SMALL,

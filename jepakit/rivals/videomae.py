@@ -8,15 +8,12 @@ from jepakit.parts.energies import l2
 from jepakit.parts.masks.tubes import RandomTubeMasker
 from jepakit.parts.nn.backbone import Backbone
 from jepakit.parts.nn.initialize import Initialization, initialize
-from jepakit.parts.nn.position import Shares, SinCos
+from jepakit.parts.nn.position import IN_TIME, Shares, SinCos
 from jepakit.parts.nn.sizes import ClipSizes
 from jepakit.parts.nn.transformer import Transformer
 from jepakit.parts.predictors.mask_token import MaskTokenPredictor
 from jepakit.parts.targets import PixelTarget
 from jepakit.parts.tokenizers.patches import PatchTokenizer
-
-IN_TIME = (0, 1, 2)
-"""Time, row, column: the order of axes in the position table."""
 
 
 @dataclass(frozen=True, kw_only=True)

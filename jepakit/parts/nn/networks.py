@@ -6,8 +6,8 @@ from jepakit.config import Config
 from jepakit.parts.nn.backbone import Backbone
 from jepakit.parts.nn.convnet import ConvNeXt, ResNet
 from jepakit.parts.nn.initialize import Initialization, initialize
-from jepakit.parts.nn.position import SinCos
-from jepakit.parts.nn.sizes import require_sizes
+from jepakit.parts.nn.position import IN_TIME, Shares, SinCos
+from jepakit.parts.nn.sizes import ClipSizes, require_sizes
 from jepakit.parts.nn.timm import Timm
 from jepakit.parts.nn.transformer import Transformer
 from jepakit.parts.tokenizers.patches import PatchTokenizer
@@ -57,7 +57,29 @@ class ViT(Config):
         return backbone
 
 
-Network = ViT | ResNet | ConvNeXt | Timm
+@dataclass(frozen=True, kw_only=True)
+class ClipViT(ClipSizes):
+    """A vision transformer of clips, as in V-JEPA: tubelets, sines and cosines of time, row and column."""
+
+    initialization: Initialization = "flat"
+
+    def build(self) -> Backbone:
+        """The backbone. Raises ValueError for sizes that a network cannot have."""
+        self.require({}, {})
+        return build_clip_backbone(self, "uniform", self.initialization)
+
+
+def build_clip_backbone(sizes: ClipSizes, positions: Shares, initialization: Initialization) -> Backbone:
+    """The network of V-JEPA: what `ClipViT` and V-JEPA itself are made of."""
+    tokenizer = PatchTokenizer(sizes.cell, sizes.channels, sizes.dim)
+    position = SinCos(sizes.dim, sizes.extent, IN_TIME, positions)
+    encoder = Transformer(sizes.dim, sizes.depth, sizes.heads, sizes.mlp_ratio, sizes.eps)
+    backbone = Backbone(tokenizer, position, encoder)
+    initialize(backbone, initialization)
+    return backbone
+
+
+Network = ViT | ClipViT | ResNet | ConvNeXt | Timm
 """What a method that hides no tokens can be built around."""
 
 
@@ -69,7 +91,7 @@ class Around(Config):
 
     @property
     def samples(self) -> tuple[tuple[int, ...], ...]:
-        """What it learns from: channels, height and width of a picture, or of a view of one."""
+        """What it learns from: channels, the frames of a clip, height and width."""
         return self.network.samples
 
 

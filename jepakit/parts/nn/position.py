@@ -11,6 +11,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 BASE = 10_000.0
+IN_TIME = (0, 1, 2)
+"""Time, row, column: V-JEPA's order of axes in the position table."""
 
 Shares = Literal["equal", "uniform", "half_time"]
 """How many channels an axis gets. "equal": all the same. "uniform": the same, rounded up to an even number and cut at
