@@ -193,11 +193,10 @@ def contest(arena: Arena, name: str, seed: int, out: Path) -> dict[str, Any]:
 
 def probed(arena: Arena, name: str, backbone: Any, seed: int) -> dict[str, Any]:
     """All probes on one backbone, or on raw pixels."""
-    rows = {
-        asked: question.probe.measure(Subject(name, backbone, Splits.of(question.data)), seed)
-        for asked, question in questions(arena.data).items()
-    }
-    return {"probes": {asked: row.value for asked, row in rows.items()},
+    asked = questions(arena.data)
+    subjects = {question.data: Subject(name, backbone, Splits.of(question.data)) for question in asked.values()}
+    rows = {title: question.probe.measure(subjects[question.data], seed) for title, question in asked.items()}
+    return {"probes": {title: row.value for title, row in rows.items()},
             "results": [row.to_json() for row in rows.values()]}  # fmt: skip
 
 

@@ -130,6 +130,38 @@ class SharedTarget(nn.Module):
         return forward if self.stop_gradient else 3 * forward
 
 
+class FrozenTarget(nn.Module):
+    """A network that learns no more answers; where nothing else looks at the input, it is also what is seen with.
+
+    So are the predictors of V-JEPA 2-AC (2506.09985) and DINO-WM (2411.04983) trained. It stays in eval mode.
+    """
+
+    def __init__(self, network: nn.Module, normalize: bool = False) -> None:
+        super().__init__()
+        self.network, self.normalize = network.requires_grad_(False).eval(), normalize
+
+    @torch.no_grad()
+    def forward(self, x: Tensor, network: nn.Module) -> Tokens:
+        answer = self.network(x)
+        return normalized(answer) if self.normalize else answer
+
+    def train(self, mode: bool = True) -> "FrozenTarget":
+        """The network stays as it is, batch normalization and all."""
+        super().train(mode)
+        self.network.eval()
+        return self
+
+    def after_step(self, network: nn.Module, step: Step) -> None:
+        """Nothing to do: it is done."""
+
+    def kept(self, network: nn.Module) -> nn.Module:
+        return self.network
+
+    def flops(self, tokens: int, forward: int) -> int:
+        """One pass forward."""
+        return forward
+
+
 class PixelTarget(nn.Module):
     """The pixels answer, each patch normalised by itself (MAE 2111.06377, section 3): a rival, not a JEPA."""
 
