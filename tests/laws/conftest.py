@@ -11,6 +11,7 @@ import jepakit.family
 import jepakit.rivals
 from jepakit.config import Config
 from jepakit.methods.multiview import MultiView
+from jepakit.methods.world_model import WorldModelJEPA
 
 
 def members() -> dict[str, Config]:
@@ -27,16 +28,31 @@ def tiny(request: pytest.FixtureRequest) -> Config:
 
 @pytest.fixture
 def batch_of(tiny: Config) -> Callable[[tuple[int, ...]], dict[str, torch.Tensor]]:
-    """Eight samples of a shape that the member can learn from: two views of each, where it compares views."""
-    compares = isinstance(tiny.build(), MultiView)
+    """Eight samples of a shape that the member can learn from: two views of each, where it compares views, and the
+    actions between the frames, where it is a world model."""
+    method = tiny.build()
+    compares = isinstance(method, MultiView)
 
     def draw(shape: tuple[int, ...]) -> dict[str, torch.Tensor]:
         generator = torch.Generator().manual_seed(1)
         x = torch.randn(8, *shape, generator=generator)
         other = x + 0.1 * torch.randn(8, *shape, generator=generator)
-        return {"x": x, "globals": other.unsqueeze(1)} if compares else {"x": x}
+        told = acted(method, shape, 8, generator) if isinstance(method, WorldModelJEPA) else {}
+        return {"x": x, "globals": other.unsqueeze(1)} if compares else {"x": x, **told}
 
     return draw
+
+
+def acted(
+    method: WorldModelJEPA, shape: tuple[int, ...], count: int, generator: torch.Generator
+) -> dict[str, torch.Tensor]:
+    """Actions of an arm or of what else the member is told of, and a body that each of them pushes along."""
+    actions = torch.randn(count, shape[1] - 1, len(method.action.mean), generator=generator)
+    if method.body is None:
+        return {"actions": actions}
+    start = torch.randn(count, 1, len(method.body.proprio.mean), generator=generator)
+    pushes = actions[..., :1].expand(-1, -1, start.shape[2])
+    return {"actions": actions, "proprio": torch.cat([start, start + pushes.cumsum(dim=1)], dim=1)}
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from safetensors.torch import load_file
 
 from jepakit.config import Config
 from jepakit.data.transforms import ImageTransform
+from jepakit.methods.world_model import WorldModelJEPA
 from jepakit.train.fit import fit
 from jepakit.train.optimize import AdamW
 from jepakit.train.run import Keep, Run
@@ -19,8 +20,11 @@ class NoisySet:
 
     labels = classes = None
 
-    def __init__(self, shape: tuple[int, ...]) -> None:
-        self.samples = torch.randn(24, *shape, generator=torch.Generator().manual_seed(0))
+    def __init__(self, shape: tuple[int, ...], action: int, proprio: int) -> None:
+        generator = torch.Generator().manual_seed(0)
+        self.samples = torch.randn(24, *shape, generator=generator)
+        self.actions = torch.randn(24, max(shape[1] - 1, 0), action, generator=generator)
+        self.proprio = torch.randn(24, shape[1], proprio, generator=generator)
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -28,7 +32,8 @@ class NoisySet:
     def get(self, index: int, epoch: int, seed: int) -> dict[str, torch.Tensor]:
         generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch * 10_007 + index)
         x, other = (self.samples[index] + 0.1 * torch.randn(self.samples.shape[1:], generator=generator) for _ in "xy")
-        return {"x": x, "globals": other.unsqueeze(0)}
+        told = {"actions": self.actions[index], "proprio": self.proprio[index]} if self.actions.numel() else {}
+        return {"x": x, "globals": other.unsqueeze(0), **told}
 
     def order(self, epoch: int, seed: int) -> torch.Tensor:
         return torch.randperm(len(self), generator=torch.Generator().manual_seed(seed * 7919 + epoch))
@@ -42,16 +47,22 @@ class Noisy(Config):
     """Data of any shape, for members of any modality."""
 
     shape: tuple[int, ...]
+    action: int = 0
+    proprio: int = 0
     transform: ImageTransform = field(default_factory=ImageTransform)
 
     def build(self) -> NoisySet:
-        return NoisySet(self.shape)
+        return NoisySet(self.shape, self.action, self.proprio)
 
 
 def test_ten_steps_are_five_and_five(tiny, tmp_path):
+    method = tiny.build()
+    acts = isinstance(method, WorldModelJEPA)
+    action = len(method.action.mean) if acts else 0
+    proprio = len(method.body.proprio.mean) if acts and method.body is not None else 0
     run = Run(
         model=tiny,
-        data=Noisy(shape=tiny.samples[0]),
+        data=Noisy(shape=tiny.samples[0], action=action, proprio=proprio),
         steps=10,
         batch=8,
         optimizer=AdamW(warmup=0.1),

@@ -5,7 +5,7 @@ from dataclasses import replace
 from jaxtyping import Shaped
 from torch import Tensor, nn
 
-from jepakit.parts.nn.backbone import Backbone
+from jepakit.parts.nn.backbone import AnyBackbone
 from jepakit.tokens import Tokens
 
 
@@ -15,7 +15,7 @@ class Summary(nn.Module):
     `heads.Embedder` takes the mean of tokens instead, in which the places of things are easily lost.
     """
 
-    def __init__(self, backbone: Backbone, tokens: int, head: nn.Module) -> None:
+    def __init__(self, backbone: AnyBackbone, tokens: int, head: nn.Module) -> None:
         super().__init__()
         self.backbone, self.tokens, self.head = backbone, tokens, head
 
