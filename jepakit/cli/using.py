@@ -1,0 +1,90 @@
+"""Verbs that take what was learnt elsewhere: embed, export, convert."""
+
+import sys
+from pathlib import Path
+from typing import Literal
+
+from jepakit.cli.words import Positional
+
+
+def embed(
+    source: Positional[str],
+    samples: Positional[str],
+    out: Path,
+    windows: bool = False,
+    stride: float | None = None,
+    frame_rate: float | None = None,
+    layers: tuple[int, ...] | None = None,
+    batch: int | None = None,
+    device: str = "cpu",
+    trusted: bool = False,
+) -> None:
+    """Features of pictures or videos as a table: one row per file, or per window of a long video.
+
+    jepakit embed runs/x my/photos --out features.parquet
+    jepakit embed runs/y movie.mp4 --out features.parquet --stride 1
+    jepakit embed runs/y my/videos --out features.parquet --windows
+
+    Args:
+        source: a run, or anything that `jepakit.load` takes
+        samples: a folder, file or packaged:NAME, as for --data.root
+        out: the table to write: .parquet, or .csv with one column per feature
+        windows: a row for each window of each video, with its start and end in seconds; so it is for a single video
+        stride: seconds from window to window; end to end if not given
+        frame_rate: frames a second of folders of frames and arrays, which have no clock, or of files with a wrong one
+        layers: levels to put side by side, such as -4 -3 -2 -1; the last one if not given
+        batch: what goes through the backbone at once; 256 pictures or 8 clips if not given
+        device: cpu, cuda or cuda:1
+        trusted: let the config name classes outside of jepakit, which are imported
+    """
+    from jepakit.app import embed as table
+
+    wanted = table.Wanted(samples, layers, batch, windows, stride, frame_rate)
+    features, notes = table.embed(source, wanted, out, device, trusted)
+    print(f"{len(features)} rows of {features.x.shape[1]} features: {out}")
+    for note in notes:
+        print(note, file=sys.stderr)
+
+
+def export(
+    source: Positional[str],
+    out: Path,
+    format: Literal["safetensors", "hf", "onnx"] = "safetensors",
+    heads: int | None = None,
+    trusted: bool = False,
+) -> None:
+    """The backbone of a run as files that others load.
+
+    jepakit export runs/x --out exported --format hf
+
+    Args:
+        source: a run, or anything that `jepakit.load` takes
+        out: the folder to write
+        format: our own folder, Hugging Face transformers, or ONNX
+        heads: attention heads, for a bare file of a width that was never published
+        trusted: let the config name classes outside of jepakit, which are imported
+    """
+    from jepakit import pretrained
+
+    print(pretrained.export(source, out, format, trusted=trusted, heads=heads))
+
+
+def convert(
+    source: Positional[str],
+    out: Path,
+    entry: Literal["target_encoder", "encoder", "all"] = "target_encoder",
+    heads: int | None = None,
+) -> None:
+    """Official or Hugging Face weights into our own folder.
+
+    jepakit convert IN1K-vit.h.14-300e.pth.tar --out ijepa-h14
+
+    Args:
+        source: an official .pth.tar or .pt (a probe, too), a Hugging Face folder, or hf:org/name
+        out: the folder to write
+        entry: which of the two encoders of an official file; "all" keeps both and the predictor
+        heads: attention heads, for a bare file of a width that was never published
+    """
+    from jepakit import pretrained
+
+    print(pretrained.convert(source, out, entry, heads=heads))
