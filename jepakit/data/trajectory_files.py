@@ -7,6 +7,7 @@ what made the episodes and holds a checksum of each file. Files are written asid
 import hashlib
 import json
 import os
+import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -175,8 +176,10 @@ def _same_sizes(sizes: Mapping[str, list[int]], episode: Arrays, name: str) -> d
 
 def _write(path: Path, episode: Mapping[str, np.ndarray]) -> Entry:
     aside = path.with_name(f".{path.name}")
-    with aside.open("wb") as file:
-        np.savez(file, **episode)
+    with zipfile.ZipFile(aside, "w") as archive:
+        for key, values in episode.items():
+            with archive.open(f"{key}.npy", "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, np.ascontiguousarray(values), allow_pickle=False)
     entry = Entry(_checksum(aside), aside.stat().st_size, len(episode["frames"]))
     os.replace(aside, path)
     return entry

@@ -36,6 +36,8 @@ COMPARED = 256
 """Pictures whose energies are compared."""
 ATTENTIVE = Attentive(samples="fixed", steps=500, decays=(0.01,))
 """A small grid, on tokens that are kept: sixty thousand pictures are encoded once."""
+FEW = LowShot(amount=Share(share=0.01), draws=3, strengths=(1e-3, 1e-2, 1e-1, 1.0))
+"""Fewer draws and penalties than elsewhere: there are many contestants, and seeds."""
 DRAWS = 4
 """Steps whose operations are averaged: how much masks hide differs from draw to draw."""
 
@@ -57,7 +59,7 @@ def questions(data: Images) -> dict[str, Question]:
             "distance": Question(Linear(), replace(plain, label="distance")),
             "segmentation": Question(Segmentation(classes=SEEN), replace(plain, truth=True)),
         }
-    probes = {"linear": Linear(), "knn": Knn(), "lowshot1": LowShot(amount=Share(share=0.01)), "attentive": ATTENTIVE}
+    probes = {"linear": Linear(), "knn": Knn(), "lowshot1": FEW, "attentive": ATTENTIVE}
     return {name: Question(probe, plain) for name, probe in probes.items()}
 
 

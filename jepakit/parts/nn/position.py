@@ -184,6 +184,8 @@ class Table(GridPosition):
 
 
 Variant = Literal["exact", "released"]
+Snap = Literal["corners", "cells"]
+"""How a grid is laid on the trained one: first and last cells on each other, or edges on edges (V-JEPA 2-AC)."""
 
 
 class Rotary(nn.Module):
@@ -192,16 +194,19 @@ class Rotary(nn.Module):
     "exact" turns each pair of neighboring channels by one angle, so that products depend on differences of places only
     (RoFormer 2104.09864; V-JEPA 2.1 2603.14482). "released" is V-JEPA 2 (2506.09985) as published: the two channels of
     a pair take angles of different rates, which is no rotation, but what its weights were trained with. With `trained`,
-    rows and columns are scaled to a grid of that many, whatever the grid at hand (V-JEPA 2.1).
+    rows and columns are scaled to a grid of that many, whatever the grid at hand (V-JEPA 2.1), as `snap` says.
     """
 
-    def __init__(self, head_dim: int, variant: Variant = "exact", trained: int | None = None) -> None:
+    def __init__(
+        self, head_dim: int, variant: Variant = "exact", trained: int | None = None, snap: Snap = "corners"
+    ) -> None:
         super().__init__()
         if head_dim % 2 or head_dim < 6:
             raise ValueError(f"rotary positions turn pairs on three axes: heads need an even width of 6 or more, "
                              f"got {head_dim}")  # fmt: skip
         self.head_dim, self.trained = head_dim, trained
         self.variant: Variant = variant
+        self.snap: Snap = snap
         self._tables: dict[tuple[tuple[int, ...], torch.device], tuple[Tensor, Tensor]] = {}
 
     def add(
@@ -228,7 +233,7 @@ class Rotary(nn.Module):
         for axis, size in enumerate(extent):
             place = places[:, axis, None].double()
             if self.trained is not None and axis > 0 and size > 1:
-                place = place * (self.trained - 1) / (size - 1)
+                place = place * ((self.trained - 1) / (size - 1) if self.snap == "corners" else self.trained / size)
             angle = place * rates(pairs, places.device)
             angles.append(angle.repeat_interleave(2, 1) if self.variant == "exact" else angle.repeat(1, 2))
         rest = self.head_dim - 2 * pairs * len(extent)
@@ -237,7 +242,7 @@ class Rotary(nn.Module):
         return turned.cos().float(), (turned.sin() * sign).float()
 
     def __deepcopy__(self, memo: dict[int, object]) -> "Rotary":
-        return Rotary(self.head_dim, self.variant, self.trained)
+        return Rotary(self.head_dim, self.variant, self.trained, self.snap)
 
 
 Position = GridPosition | Rotary
