@@ -1,6 +1,7 @@
 """Measurements interleave their sides, ratios are taken round by round, and a record can be traced."""
 
 import json
+import subprocess
 import time
 
 import pytest
@@ -51,3 +52,21 @@ def test_a_record_names_its_origin(tmp_path, monkeypatch):
     assert body["machine"]["cores"] >= 1
     assert {"command", "git", "date"} <= body.keys()
     assert str(tmp_path) not in path.read_text()
+
+
+def test_new_results_do_not_make_the_code_another_one(tmp_path, monkeypatch):
+    def git(*words):
+        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=b", *words], cwd=tmp_path, check=True)
+
+    (tmp_path / "results").mkdir()
+    code, result = tmp_path / "code.py", tmp_path / "results" / "a.json"
+    for path in (code, result):
+        path.write_text("1")
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-qm", "one")
+    monkeypatch.setattr(recording, "ROOT", tmp_path)
+    result.write_text("2")
+    assert len(recording._revision()) == 12
+    code.write_text("2")
+    assert recording._revision().endswith("-dirty")

@@ -1,5 +1,6 @@
 """Backbones of convolutions: a token is a place of the last map. They look at whole pictures and cannot hide a part."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -100,6 +101,12 @@ class ResNet(Config):
             before = width
         strides = [stride, *_doubled(self.shrink, stages)]
         return ConvBackbone(self.channels, stem, stages, nn.Identity(), before, strides)
+
+    @property
+    def extent(self) -> tuple[int, int]:
+        """Rows and columns of the last maps."""
+        cell = self.shrink * 2 ** (len(self.widths) - 1)
+        return math.ceil(self.image[0] / cell), math.ceil(self.image[1] / cell)
 
     @property
     def samples(self) -> tuple[tuple[int, ...], ...]:

@@ -52,9 +52,12 @@ class Frames(AnyBackbone):
 
 def lay_behind(frames: Tokens, count: int) -> Tokens:
     """Tokens of b*t frames as those of b clips of `count` frames, one behind the other."""
-    assert frames.extent is not None, "frames are laid on a grid"
-    rows, columns = frames.extent[-2:]
-    within = frames.coords[..., -2:].unflatten(0, (-1, count))
+    if frames.extent is None:  # a vector, which has no place
+        rows, columns = 1, 1
+        within = frames.coords.new_zeros(*frames.values.shape[:2], 2).unflatten(0, (-1, count))
+    else:
+        rows, columns = frames.extent[-2:]
+        within = frames.coords[..., -2:].unflatten(0, (-1, count))
     time = torch.arange(count, dtype=within.dtype, device=within.device).view(1, -1, 1, 1)
     coords = torch.cat([time.expand(*within.shape[:3], 1), within], dim=-1).flatten(1, 2)
     values = frames.values.unflatten(0, (-1, count)).flatten(1, 2)

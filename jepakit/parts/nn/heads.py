@@ -24,6 +24,22 @@ def make_head(widths: tuple[int, ...], last_norm: bool = False) -> nn.Sequential
     return nn.Sequential(*layers, BatchNorm(widths[-1], affine=False)) if last_norm else nn.Sequential(*layers)
 
 
+class Projector(nn.Module):
+    """Two layers around batch normalization and a GELU, for rows under any leading axes (LeWM 2603.19312, section 3).
+
+    Behind a LayerNorm, rows lie on a sphere and can be no Gaussian; behind this they can.
+    """
+
+    def __init__(self, dim: int, hidden: int, width: int) -> None:
+        super().__init__()
+        self.expand, self.norm, self.contract = Linear(dim, hidden), BatchNorm(hidden), Linear(hidden, width)
+
+    def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n e"]:
+        wide = self.expand(x)
+        normal = self.norm(wide.flatten(0, -2)).view(wide.shape)
+        return self.contract(nn.functional.gelu(normal))
+
+
 class Embedder(nn.Module):
     """A backbone and what is compared of it: the mean of its tokens, behind a head, as the one token of a sample."""
 

@@ -6,6 +6,7 @@ from typing import Literal
 import torch
 from torch import nn
 
+from jepakit.parts.nn.causal import CausalBlock, CausalTransformer
 from jepakit.parts.nn.transformer import Block, Transformer
 
 Initialization = Literal["flat", "depth_scaled", "fan_in"]
@@ -26,17 +27,18 @@ def initialize(module: nn.Module, kind: Initialization = "flat", std: float = 0.
             nn.init.trunc_normal_(part.weight, std=spread, a=-2.0, b=2.0)
             if part.bias is not None:
                 nn.init.zeros_(part.bias)
-        elif isinstance(part, nn.LayerNorm):
+        elif isinstance(part, nn.LayerNorm) and part.elementwise_affine:
             nn.init.ones_(part.weight)
             nn.init.zeros_(part.bias)
-    if kind == "depth_scaled":
-        for part in module.modules():
-            if isinstance(part, Transformer):
-                _scale_outputs(part)
+    for part in module.modules():
+        if isinstance(part, CausalBlock) and part.modulation is not None:
+            nn.init.zeros_(part.modulation.weight)  # AdaLN-zero: blocks begin as the identity
+        if kind == "depth_scaled" and isinstance(part, Transformer | CausalTransformer):
+            _scale_outputs(part)
 
 
-def _scale_outputs(encoder: Transformer) -> None:
+def _scale_outputs(encoder: Transformer | CausalTransformer) -> None:
     for index, block in enumerate(encoder.blocks):
-        assert isinstance(block, Block)
+        assert isinstance(block, Block | CausalBlock)
         for layer in block.outputs():
             layer.weight.div_(math.sqrt(2 * (index + 1)))

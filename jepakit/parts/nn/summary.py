@@ -35,3 +35,21 @@ class Summary(nn.Module):
         """Operations of a sample of so many tokens, forward."""
         head = sum(layer.weight.numel() for layer in self.head.modules() if isinstance(layer, nn.Linear))
         return self.backbone.flops(tokens) + 2 * head
+
+
+class PlaceByPlace(nn.Module):
+    """Every token through a head by itself: maps stay maps, of fewer numbers."""
+
+    def __init__(self, backbone: AnyBackbone, head: nn.Module) -> None:
+        super().__init__()
+        self.backbone, self.head = backbone, head
+
+    def forward(self, x: Shaped[Tensor, "b ..."], layers: tuple[int, ...] | None = None) -> Tokens:
+        """As many tokens as the backbone gives."""
+        tokens = self.backbone(x, layers=layers)
+        return tokens.with_values(self.head(tokens.values))
+
+    def flops(self, tokens: int) -> int:
+        """Operations of a sample of so many tokens, forward."""
+        head = sum(layer.weight.numel() for layer in self.head.modules() if isinstance(layer, nn.Linear))
+        return self.backbone.flops(tokens) + 2 * head * tokens
