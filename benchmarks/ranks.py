@@ -32,6 +32,7 @@ from jepakit.config import Config
 from jepakit.contracts import Losses, Regularizer, Rows, Step, step_at
 from jepakit.parts.regularizers import normality
 from jepakit.parts.regularizers.contrastive import InfoNCE, MarginHinge, PairedInfoNCE
+from jepakit.parts.regularizers.entropy import MeanEntropy
 from jepakit.parts.regularizers.moments import CrossCorrelation, VarianceCovariance
 from jepakit.parts.regularizers.sigreg import NormalityTest, SIGReg, Sliced
 from jepakit.parts.regularizers.visreg import SlicedWasserstein, VISReg
@@ -59,6 +60,7 @@ REGULARIZERS: dict[str, Regularizer] = {
     "InfoNCE": InfoNCE(0.3),
     "PairedInfoNCE": PairedInfoNCE(0.3),
     "MarginHinge": MarginHinge(),
+    "MeanEntropy": MeanEntropy(1.0),
 }
 RUN = Run(model=Config(), data=Config(), steps=1, batch=sum(SHARES[0]), device="cpu", threads=1)
 

@@ -17,16 +17,18 @@ from jepakit.contracts import Rows, step_at
 from jepakit.family.ijepa import IJEPA
 from jepakit.family.vjepa import VJEPA
 from jepakit.family.vjepa2 import VJEPA2
+from jepakit.family.vjepa2_ac import VJEPA2AC
 from jepakit.family.vjepa21 import VJEPA21, spaced
 from jepakit.methods.masked import MaskedJEPA
 from jepakit.parts.nn.position import GridPosition
+from jepakit.parts.predictors.dynamics import Conditions
 from jepakit.parts.regularizers.samples import Samples
 from jepakit.parts.regularizers.sigreg import SIGReg
 from jepakit.pretrained.networks import fill
 from jepakit.pretrained.positions import without_table
 from jepakit.probes.classifier import AttentiveClassifier
-from jepakit.tokens import Places, Split
-from jepakit.weights import vjepa
+from jepakit.tokens import Places, Split, Tokens
+from jepakit.weights import vjepa, vjepa2_ac
 from jepakit.weights.ijepa import encoder_map, predictor_map
 
 OWN = Path(__file__).parent / "golden"
@@ -218,6 +220,32 @@ def check_sigreg(recording: Recording) -> None:
     close(embeddings.grad, expected["gradient"], "the gradient", 1e-5)
 
 
+@torch.no_grad()
+def check_ac(recording: Recording) -> None:
+    """The predictor of V-JEPA 2-AC: the tokens of the next frames, its released weights read and written back."""
+    sizes, given, theirs = recording.sizes, recording.part("in"), recording.part("predictor")
+    frames, side, reads = given["actions"].shape[1], sizes["img_size"], bool(sizes["use_extrinsics"])
+    image = tuple(side) if isinstance(side, list) else (side, side)
+    config = VJEPA2AC(
+        frames=frames + 1, image=image, patch=sizes["patch_size"], tubelet=sizes["tubelet_size"],
+        dim=sizes["embed_dim"], depth=1, heads=1, predictor_dim=sizes["predictor_embed_dim"],
+        predictor_depth=sizes["depth"], predictor_heads=sizes["num_heads"], eps=sizes["eps"], positions="released",
+        extrinsics=6 if reads else 0,
+    )  # fmt: skip
+    dynamics = config.build().dynamics.eval()
+    read = theirs if reads else vjepa2_ac.without_camera(theirs)
+    mapped = vjepa2_ac.predictor_map(config.predictor_depth, extrinsics=reads)
+    fill(dynamics, mapped.read(read, "the predictor"), "the predictor")
+    assert all(torch.equal(tensor, read[name]) for name, tensor in mapped.write(dynamics.state_dict()).items())
+    dynamics.normalize = False  # as recorded, before what training does to it
+    sides = (image[0] // config.patch, image[1] // config.patch)
+    size = given["latents"].shape[1] // frames
+    assert size == sides[0] * sides[1]
+    tokens = Tokens(given["latents"], torch.zeros(len(given["latents"]), frames * size, 3), None, (frames, *sides))
+    told = Conditions(given["actions"], given["states"], given["extrinsics"] if reads else None)
+    close(dynamics(tokens, told).values, recording.part("out")["predicted"], "predicted")
+
+
 def close(ours: Tensor, recorded: Tensor, name: str, tolerance: float = TOLERANCE) -> None:
     torch.testing.assert_close(ours, recorded, atol=tolerance, rtol=0, msg=lambda text: f"{name}: {text}")
 
@@ -227,6 +255,7 @@ CHECKS: dict[str, Callable[[Recording], None]] = {
     "vjepa1": check_vjepa,
     "vjepa2": check_vjepa2,
     "v21": check_vjepa21,
+    "ac": check_ac,
     "probe": check_probe,
     "sigreg": check_sigreg,
 }
