@@ -7,15 +7,13 @@ its own. One side keeps what each block computed for the backward pass, the othe
 (`checkpoint_activations` of a run). Linux only.
 """
 
-import argparse
-import json
 import statistics
 from dataclasses import replace
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.memory import growth, in_a_process
+from benchmarks.memory import growth, in_processes
 from benchmarks.record import control_holds, ratio, record
 from benchmarks.steps import jepakit_step, noise
 from benchmarks.vjepa2_step import SIZES
@@ -27,17 +25,9 @@ SIDES = ("kept", "recomputed", "recomputed again")
 
 def main() -> None:
     """Measures, prints a table and writes results/benchmarks/clip_memory.json."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5, help="processes of each side")
-    parser.add_argument("--side", choices=SIDES, help="measure one side in this process and print it")
-    arguments = parser.parse_args()
-    if arguments.side:
-        print(json.dumps(measure(arguments.side)))
+    found = in_processes("benchmarks.clip_memory", SIDES, measure, __doc__)
+    if found is None:
         return
-    found: dict[str, list[float]] = {side: [] for side in SIDES}
-    for _ in range(arguments.rounds):
-        for side in SIDES:
-            found[side].append(in_a_process("benchmarks.clip_memory", side))
     control = ratio(found["recomputed again"], found["recomputed"])
     valid = control_holds(control)
     show(found, control, valid)

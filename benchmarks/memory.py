@@ -15,6 +15,7 @@ import json
 import statistics
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -33,17 +34,9 @@ SIDES = ("plain", "jepakit", "jepakit again")
 
 def main() -> None:
     """Measures, prints a table and writes results/benchmarks/memory.json."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5, help="processes of each side")
-    parser.add_argument("--side", choices=SIDES, help="measure one side in this process and print it")
-    arguments = parser.parse_args()
-    if arguments.side:
-        print(json.dumps(growth(make(arguments.side), noise(VIT_S16, BATCH))))
+    found = in_processes("benchmarks.memory", SIDES, lambda side: growth(make(side), noise(VIT_S16, BATCH)), __doc__)
+    if found is None:
         return
-    found: dict[str, list[float]] = {side: [] for side in SIDES}
-    for _ in range(arguments.rounds):
-        for side in SIDES:
-            found[side].append(in_a_process("benchmarks.memory", side))
     quotient, control = ratio(found["jepakit"], found["plain"]), ratio(found["jepakit again"], found["jepakit"])
     saving = {"value": 1 - quotient["value"], "low": 1 - quotient["high"], "high": 1 - quotient["low"]}
     claim = {**saving, "n": quotient["n"], "unit": "share of the growth"}
@@ -54,10 +47,27 @@ def main() -> None:
     print(f"written to {record('memory', {'claims': claims, **payload})}")
 
 
-def in_a_process(module: str, side: str) -> float:
-    """The growth that a fresh process measures: `python -m MODULE --side SIDE` prints it."""
-    command = [sys.executable, "-m", module, "--side", side]
-    return float(json.loads(subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout))
+def in_processes(
+    module: str, sides: Sequence[str], measure: Callable[[str], float], about: str | None
+) -> dict[str, list[float]] | None:
+    """The growth of each side, in rounds of fresh processes, as the command line of `module` says.
+
+    Such a process is called with `--side`: it measures here, prints what it found, and gives None.
+    """
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5, help="processes of each side")
+    parser.add_argument("--side", choices=sides, help="measure one side in this process and print it")
+    arguments = parser.parse_args()
+    if arguments.side:
+        print(json.dumps(measure(arguments.side)))
+        return None
+    found: dict[str, list[float]] = {side: [] for side in sides}
+    for _ in range(arguments.rounds):
+        for side in sides:
+            command = [sys.executable, "-m", module, "--side", side]
+            told = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+            found[side].append(float(json.loads(told.stdout)))
+    return found
 
 
 def growth(step: StepOnce, x: Tensor) -> float:
