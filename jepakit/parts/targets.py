@@ -163,15 +163,20 @@ class FrozenTarget(nn.Module):
 
 
 class PixelTarget(nn.Module):
-    """The pixels answer, each patch normalised by itself (MAE 2111.06377, section 3): a rival, not a JEPA."""
+    """The pixels answer: a rival, not a JEPA. With `normalize` each patch by itself has mean 0 and variance 1.
 
-    def __init__(self, tokenizer: PatchTokenizer | Modalities) -> None:
+    MAE (2111.06377, section 3) is better so; pictures can be put together from patches that were left as they are.
+    """
+
+    def __init__(self, tokenizer: PatchTokenizer | Modalities, normalize: bool = True) -> None:
         super().__init__()
+        self.normalize = normalize
         self._cut = tokenizer.cut  # a bound method, so that the tokenizer is not registered twice
 
     @torch.no_grad()
     def forward(self, x: Tensor, network: nn.Module) -> Tokens:
-        return normalized(self._cut(x))
+        pixels = self._cut(x)
+        return normalized(pixels) if self.normalize else pixels
 
     def after_step(self, network: nn.Module, step: Step) -> None:
         """Nothing to do: pixels do not learn."""

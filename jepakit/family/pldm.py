@@ -1,0 +1,110 @@
+"""PLDM (Sobal, Zhang et al. 2025, arXiv 2502.14819): planning in a latent space that VICReg keeps from collapsing."""
+
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
+
+from jepakit.config import Config
+from jepakit.methods.world_model import Penalty, Rollout, WorldModelJEPA
+from jepakit.parts.energies import l2
+from jepakit.parts.nn.convnet import ResNet
+from jepakit.parts.nn.frames import Frames
+from jepakit.parts.nn.linear import Linear
+from jepakit.parts.nn.sizes import require_sizes
+from jepakit.parts.nn.small_convnet import SmallConvNet
+from jepakit.parts.nn.standardize import Standardize
+from jepakit.parts.nn.summary import PlaceByPlace, Summary
+from jepakit.parts.predictors.body import LearntBody
+from jepakit.parts.predictors.convolutional import ConvDynamics
+from jepakit.parts.predictors.recurrent import RecurrentDynamics
+from jepakit.parts.regularizers.inverse import InverseDynamics
+from jepakit.parts.regularizers.moments import VarianceCovariance
+from jepakit.parts.regularizers.temporal import TemporalSimilarity
+from jepakit.parts.targets import SharedTarget
+
+
+@dataclass(frozen=True, kw_only=True)
+class PLDM(Config):
+    """PLDM in two rooms: a small residual network sees, a frame is one vector, a gated unit predicts.
+
+    Weights are those of EB-JEPA's example (2602.03604), which is PLDM in the same world; the paper searches for them
+    in each one.
+    """
+
+    title: ClassVar[str] = "PLDM"
+
+    frames: int = 16
+    network: ResNet | SmallConvNet = field(
+        default_factory=lambda: ResNet(image=(64, 64), widths=(16, 32, 32), blocks=2, shrink=2)
+    )
+    action: int = 2
+    """Numbers of an action, or of a block of them."""
+    proprio: int = 0
+    """Numbers that the body feels; 0 for a model that only sees."""
+    dim: int = 512
+    rollout: int = 8
+    """Predictions in a row, each made from the last one."""
+    variance: float = 16.0
+    covariance: float = 8.0
+    similarity: float = 12.0
+    inverse: float = 1.0
+
+    @property
+    def samples(self) -> tuple[tuple[int, ...], ...]:
+        """What it learns from: channels, frames, height and width of a clip."""
+        channels, *image = self.network.samples[0]
+        return ((channels, self.frames, *image),)
+
+    def build(self) -> WorldModelJEPA:
+        """The method. Raises ValueError for sizes that do not fit."""
+        require_sizes({"frames": self.frames, "action": self.action, "dim": self.dim}, {"rollout": self.rollout})
+        backbone, places = self.network.build(), self.network.extent[0] * self.network.extent[1]
+        network = Frames(Summary(backbone, places, Linear(places * backbone.dim, self.dim)), self.dim)
+        return self.around(network, RecurrentDynamics(self.dim, self.action + self.proprio), self.dim)
+
+    def around(self, network: Frames, dynamics: RecurrentDynamics | ConvDynamics, whole: int) -> WorldModelJEPA:
+        """The method of a network whose frames have `whole` numbers."""
+        penalties = {
+            "moments": Penalty(1.0, VarianceCovariance(self.variance, self.covariance)),
+            "similarity": Penalty(self.similarity, TemporalSimilarity(), whole=True),
+            "inverse": Penalty(self.inverse, InverseDynamics(whole, self.action), whole=True),
+        }
+        return WorldModelJEPA(
+            network,
+            dynamics,
+            SharedTarget(stop_gradient=False, normalize=False),
+            l2,
+            Standardize(self.action),
+            LearntBody(self.proprio, self.action, network.dim) if self.proprio else None,
+            Rollout(self.rollout),
+            {name: penalty for name, penalty in penalties.items() if penalty.weight},
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MazePLDM(PLDM):
+    """PLDM in mazes: a frame stays a map, and convolutions predict, so that new mazes are made of known places.
+
+    The paper's maps are of about 35 x 35 places; these of 8 x 8 are what a CPU can plan on.
+    """
+
+    title: ClassVar[str] = "PLDM (mazes)"
+
+    network: ResNet | SmallConvNet = field(default_factory=lambda: SmallConvNet(widths=(16, 32, 32)))
+    dim: int = 16
+    """Numbers of a place."""
+    width: int = 32
+    """Numbers of a place inside of the predictor."""
+
+    def build(self) -> WorldModelJEPA:
+        """The method. Raises ValueError for sizes that do not fit."""
+        require_sizes({"frames": self.frames, "action": self.action, "dim": self.dim, "width": self.width},
+                      {"rollout": self.rollout})  # fmt: skip
+        backbone, places = self.network.build(), self.network.extent[0] * self.network.extent[1]
+        network = Frames(PlaceByPlace(backbone, Linear(backbone.dim, self.dim)), self.dim)
+        dynamics = ConvDynamics(self.dim, self.action + self.proprio, self.width)
+        return self.around(network, dynamics, places * self.dim)
+
+
+TWO_ROOMS = PLDM()
+MAZE = MazePLDM()
+TINY = replace(TWO_ROOMS, frames=4, network=SmallConvNet(image=(16, 16), widths=(8, 16)), dim=24, rollout=3, proprio=2)
