@@ -35,8 +35,6 @@ def transformer(way: str) -> CausalDynamics:
 
 
 TRANSFORMERS = [f"{way} {places}" for way in ("tokens", "beside", "scaling") for places in ("rotary", "learned")]
-    f"{telling} {places}" for telling in ("tokens", "beside", "scaling") for places in ("rotary", "learned")
-]
 WAYS = {
     **dict.fromkeys(TRANSFORMERS, transformer),
     "residual": lambda _: ResidualDynamics(DIM, ACTION + STATE, (16,)),
