@@ -87,3 +87,8 @@ TINY = replace(
     action=3, proprio=2, told=4, width=32, depth=2, heads=2, head_dim=8, hidden=64, dropout=0.0,
     initialization="fan_in",
 )  # fmt: skip
+
+
+def around(model: DINOWM, network: ViT | Timm | SmallConvNet, places: int) -> DINOWM:
+    """The model with the patches of another network."""
+    return replace(model, network=network, places=places)

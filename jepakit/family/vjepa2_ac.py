@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
+from jepakit.family.vjepa2 import VJEPA2
 from jepakit.methods.world_model import Rollout, WorldModelJEPA
 from jepakit.parts.energies import l1
 from jepakit.parts.nn.backbone import Backbone
@@ -10,7 +11,7 @@ from jepakit.parts.nn.causal import CausalTransformer
 from jepakit.parts.nn.frames import Frames
 from jepakit.parts.nn.initialize import Initialization, initialize
 from jepakit.parts.nn.linear import Linear
-from jepakit.parts.nn.position import Rotary
+from jepakit.parts.nn.position import Rotary, Variant
 from jepakit.parts.nn.sizes import ClipSizes
 from jepakit.parts.nn.standardize import Standardize
 from jepakit.parts.nn.transformer import Transformer
@@ -19,6 +20,7 @@ from jepakit.parts.predictors.causal import AsTokens, CausalDynamics, RotaryPlac
 from jepakit.parts.targets import FrozenTarget
 from jepakit.parts.tokenizers.patches import PatchTokenizer
 from jepakit.poses import move
+from jepakit.weights.vjepa import EncoderSizes, heads_of
 from jepakit.weights.vjepa2_ac import PredictorSizes
 
 
@@ -42,7 +44,8 @@ class VJEPA2AC(ClipSizes):
     predictor_dim: int = 1024
     predictor_depth: int = 24
     predictor_heads: int = 16
-    positions: Literal["exact", "released"] = "exact"
+    encoder_positions: Variant = "exact"
+    positions: Variant = "exact"
     """Released weights were trained with positions that are no rotations, and need them."""
     initialization: Initialization = "depth_scaled"
     action: int = 7
@@ -76,7 +79,7 @@ class VJEPA2AC(ClipSizes):
     def _encoder(self) -> Backbone:
         tokenizer = PatchTokenizer(self.cell, self.channels, self.dim)
         layers = Transformer(self.dim, self.depth, self.heads, self.mlp_ratio, self.eps)
-        backbone = Backbone(tokenizer, Rotary(self.dim // self.heads, self.positions), layers)
+        backbone = Backbone(tokenizer, Rotary(self.dim // self.heads, self.encoder_positions), layers)
         initialize(backbone, self.initialization)
         return backbone
 
@@ -107,9 +110,23 @@ TINY = replace(
 )  # fmt: skip
 
 
-def from_official(sizes: PredictorSizes) -> VJEPA2AC:
-    """The model whose predictor takes a released one; the encoder keeps its published sizes."""
+def from_official(encoder: EncoderSizes, predictor: PredictorSizes, heads: int | None = None) -> VJEPA2AC:
+    """The model whose networks take the released checkpoint; no shape tells frames and picture size.
+
+    Raises ValueError if `heads` of the encoder are needed: shapes do not tell them, except for the published widths.
+    """
+    return VJEPA2AC(
+        tubelet=encoder.tubelet, patch=encoder.patch, channels=encoder.channels, dim=encoder.dim, depth=encoder.depth,
+        heads=heads or heads_of("V-JEPA 2", encoder.dim), mlp_ratio=encoder.hidden / encoder.dim,
+        predictor_dim=predictor.width, predictor_depth=predictor.depth, action=predictor.action,
+        proprio=predictor.state, encoder_positions="released", positions="released",
+    )  # fmt: skip
+
+
+def around(model: VJEPA2AC, encoder: VJEPA2) -> VJEPA2AC:
+    """The model with the encoder of a V-JEPA 2."""
     return replace(
-        VIT_G16, dim=sizes.dim, predictor_dim=sizes.width, predictor_depth=sizes.depth, action=sizes.action,
-        proprio=sizes.state, positions="released",
+        model, tubelet=encoder.tubelet, patch=encoder.patch, channels=encoder.channels, dim=encoder.dim,
+        depth=encoder.depth, heads=encoder.heads, mlp_ratio=encoder.mlp_ratio, eps=encoder.eps,
+        encoder_positions=encoder.positions,
     )  # fmt: skip

@@ -198,7 +198,7 @@ class WorldModelJEPA(nn.Module):
                 felt = self.body.proprio(observation.known[:, -count:])
             past = None if felt is None else felt[:, :-1]
             known = None if observation.known is None else observation.known[:, -1]
-            actions = observation.x.new_zeros(len(observation.x), 0, len(self.action.mean))
+            actions = observation.x.new_zeros(len(observation.x), 0, self.action.dim)
             if count > 1 and observation.actions is not None:
                 actions = self.action(observation.actions[:, -(count - 1) :])
             memory = self.dynamics.begin(cut_frames(frames, 0, count - 1), Conditions(actions, past))
@@ -232,14 +232,16 @@ class WorldModelJEPA(nn.Module):
         Where nobody says which actions were taken: the least energy over several drawn as training saw them. What the
         body feels is not asked: its mean stands for it. Gives [b].
         """
-        first = None if self.body is None else self.body.proprio.mean.expand(len(x), 1, -1)
+        first = None
+        if self.body is not None:
+            first = self.body.proprio.restore(x.new_zeros(len(x), 1, self.body.proprio.dim))
         horizon = y.shape[2]
         with evaluating(self):
             state = self.encode(Observation(x[:, :, -1:], first))
             answer = by_frame(self.kept(y))
             if z is None:
                 draw = torch.Generator().manual_seed(0) if generator is None else generator
-                width = len(self.action.mean)
+                width = self.action.dim
                 drawn = torch.randn(len(x), BLIND_DRAWS, horizon, width, generator=draw).to(answer)
                 tried = self.action.restore(drawn)
             else:
@@ -318,7 +320,7 @@ class WorldModelJEPA(nn.Module):
             felt = self.body.proprio(state.known)
         memory = state.memory
         if memory is None:
-            empty = frame.values.new_zeros(len(frame.values), 0, len(self.action.mean))
+            empty = frame.values.new_zeros(len(frame.values), 0, self.action.dim)
             none = None if felt is None else felt.new_zeros(len(felt), 0, felt.shape[-1])
             memory = self.dynamics.begin(cut_frames(frame, 0, 0), Conditions(empty, none))
         values, felt, memory = each((frame.values, felt, memory), lambda part: part.repeat_interleave(count, dim=0))

@@ -7,6 +7,7 @@ from typing import Any
 from jepakit.config import Config
 from jepakit.family.vjepa21 import VJEPA21
 from jepakit.parts.targets import DistilledTarget
+from jepakit.pretrained.frozen import FrozenModel, adopt_frozen, fill_frozen
 from jepakit.pretrained.load import open_weights
 from jepakit.pretrained.networks import build_empty, fill
 from jepakit.pretrained.start import Tell, initialize_from, with_positions
@@ -16,10 +17,13 @@ Initialize = Callable[[Any], Mapping[str, str]]
 
 
 def adopt_larger(model: Config) -> Config:
-    """`model` with its larger network as wide and deep as the weights that it names; other models as they are.
+    """`model` with its larger, or its frozen, network as wide and deep as the weights that it names.
 
-    Raises ValueError if it names none, or weights of a network that cuts clips in another way.
+    Other models stay as they are. Raises ValueError if a larger one names none, or for weights of a network that cuts
+    clips in another way.
     """
+    if isinstance(model, FrozenModel):
+        return adopt_frozen(model)
     if not isinstance(model, VJEPA21) or model.larger is None:
         return model
     source = model.larger.source
@@ -58,12 +62,15 @@ def fill_larger(source: Source, trusted: bool = False, tell: Tell = print) -> In
 
 
 def initializer(model: Config, start_from: Source | None, tell: Tell = print) -> Initialize | None:
-    """What fills a new Method of a run: the weights that it starts from, and its larger network's; None if neither."""
+    """What fills a new Method of a run: the weights that it starts from, those of its larger network, or of its frozen
+    one; None if there are none."""
     parts: list[Initialize] = []
     if start_from is not None:
         parts.append(initialize_from(start_from, tell=tell))
     if isinstance(model, VJEPA21) and model.larger is not None and model.larger.source is not None:
         parts.append(fill_larger(model.larger.source, tell=tell))
+    if isinstance(model, FrozenModel) and model.source is not None:
+        parts.append(fill_frozen(model.source, tell=tell))
     if not parts:
         return None
 

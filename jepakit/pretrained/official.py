@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-from jepakit.pretrained import classifier, ijepa, vjepa, vjepa2, vjepa21
+from jepakit.pretrained import classifier, ijepa, vjepa, vjepa2, vjepa2_ac, vjepa21
 from jepakit.pretrained.families import ENCODERS, Family, Networks
 from jepakit.pretrained.weights import Weights
 from jepakit.weights.files import read_checkpoint, read_safetensors, tensors_in
 from jepakit.weights.keys import State, strip_prefix
 
-FAMILIES: tuple[Family, ...] = (ijepa, vjepa, vjepa2, vjepa21)
+FAMILIES: tuple[Family, ...] = (vjepa2_ac, ijepa, vjepa, vjepa2, vjepa21)
 PREFIXES = ("module.backbone.", "module.", "backbone.", "ijepa.")
 
 

@@ -35,7 +35,7 @@ def owns(networks: Networks) -> bool:
 
 def read(networks: Networks, heads: int | None) -> Reading:
     """Encoders, and the predictor if there is one."""
-    first, state, notes = read_encoders(networks, _read_encoder)
+    first, state, notes = read_encoders(networks, read_encoder)
     sizes = None
     if networks.predictor is not None:
         where = f"predictor of {networks.where}"
@@ -49,7 +49,8 @@ def read(networks: Networks, heads: int | None) -> Reading:
     return Reading(model, transform, state, (*notes, size, clips.describe(transform)))
 
 
-def _read_encoder(theirs: Mapping[str, Tensor], where: str) -> Encoder:
+def read_encoder(theirs: Mapping[str, Tensor], where: str) -> Encoder:
+    """One encoder under our names; tables of positions that nothing reads are left out, and named."""
     sizes = encoder_sizes(shapes_of(theirs), where)
     mapped = encoder_map(sizes.depth, (sizes.tubelet, sizes.patch, sizes.patch), table=False)
     return Encoder(mapped.read(without_stale(theirs), where), sizes, None, tuple(_stale(theirs, where)))

@@ -47,10 +47,10 @@ def acted(
     method: WorldModelJEPA, shape: tuple[int, ...], count: int, generator: torch.Generator
 ) -> dict[str, torch.Tensor]:
     """Actions of an arm or of what else the member is told of, and a body that each of them pushes along."""
-    actions = torch.randn(count, shape[1] - 1, len(method.action.mean), generator=generator)
+    actions = torch.randn(count, shape[1] - 1, method.action.dim, generator=generator)
     if method.body is None:
         return {"actions": actions}
-    start = torch.randn(count, 1, len(method.body.proprio.mean), generator=generator)
+    start = torch.randn(count, 1, method.body.proprio.dim, generator=generator)
     pushes = actions[..., :1].expand(-1, -1, start.shape[2])
     return {"actions": actions, "proprio": torch.cat([start, start + pushes.cumsum(dim=1)], dim=1)}
 

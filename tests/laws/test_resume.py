@@ -58,8 +58,8 @@ class Noisy(Config):
 def test_ten_steps_are_five_and_five(tiny, tmp_path):
     method = tiny.build()
     acts = isinstance(method, WorldModelJEPA)
-    action = len(method.action.mean) if acts else 0
-    proprio = len(method.body.proprio.mean) if acts and method.body is not None else 0
+    action = method.action.dim if acts else 0
+    proprio = method.body.proprio.dim if acts and method.body is not None else 0
     run = Run(
         model=tiny,
         data=Noisy(shape=tiny.samples[0], action=action, proprio=proprio),

@@ -23,20 +23,21 @@ class Standardize(nn.Module):
 
     def __init__(self, dim: int, learns: bool = True) -> None:
         super().__init__()
-        self.learns = learns
-        self.register_buffer("mean", torch.zeros(dim))
-        self.register_buffer("variance", torch.ones(dim))
-        self.register_buffer("count", torch.zeros(()))
+        self.dim, self.learns = dim, learns
+        if learns:
+            self.register_buffer("mean", torch.zeros(dim))
+            self.register_buffer("variance", torch.ones(dim))
+            self.register_buffer("count", torch.zeros(()))
 
     def forward(self, x: Float[Tensor, "*n a"]) -> Float[Tensor, "*n a"]:
         """Standardized. Raises ValueError for another number of numbers than it was made for."""
-        if x.shape[-1] != len(self.mean):
-            raise ValueError(f"vectors of {len(self.mean)} numbers were trained, and these have {x.shape[-1]}")
-        return (x - self.mean) / self.deviation
+        if x.shape[-1] != self.dim:
+            raise ValueError(f"vectors of {self.dim} numbers were trained, and these have {x.shape[-1]}")
+        return (x - self.mean) / self.deviation if self.learns else x
 
     def restore(self, z: Float[Tensor, "*n a"]) -> Float[Tensor, "*n a"]:
         """Back in real units: the inverse of the call."""
-        return z * self.deviation + self.mean
+        return z * self.deviation + self.mean if self.learns else z
 
     @property
     def deviation(self) -> Float[Tensor, " a"]:
