@@ -15,9 +15,12 @@ from jepakit.contracts import World
 from jepakit.worlds.arm.arm7 import TASKS, Arm7, Body, Camera, Colors
 from jepakit.worlds.arm.engine import NoCanvas
 from jepakit.worlds.arm.expert import choose_actions
-from jepakit.worlds.arm.policy import KINDS, ArmPolicy, collect
+from jepakit.worlds.arm.policy import KINDS, ArmPolicy
 from jepakit.worlds.arm.simulator import FENCE, LAYOUT
 from jepakit.worlds.arm.tasks import hand_of, is_held, length, thing_of
+from jepakit.worlds.collect import Collector, roll
+from jepakit.worlds.policies import Expert
+from jepakit.worlds.two_rooms import TwoRooms
 
 # It is not imported here: what imports it first decides how it draws, see `engine.load_mujoco`.
 pytestmark = pytest.mark.skipif(find_spec("mujoco") is None, reason="MuJoCo is missing: pip install 'jepakit[arm]'")
@@ -178,25 +181,33 @@ def test_a_longer_arm_still_does_as_it_is_told():
 
 
 def test_episodes_depend_on_their_seed_alone(drawing):
-    policy = ArmPolicy()
-    together = list(collect(drawing, policy, [4, 5, 6], 5))
-    alone = next(collect(drawing, policy, [5], 5))
+    collector = Collector(drawing, ArmPolicy(), steps=4, seed=1)
+    together, alone = list(collector([4, 5, 6])), next(collector([5]))
     assert together[0].keys() == {"frames", "actions", "proprio", "states"}
     assert all((together[1][key] == alone[key]).all() for key in alone)
     assert alone["frames"].shape == (5, 64, 64, 3)
     assert alone["actions"].shape == (4, 7)
+    assert (together[0]["frames"] != together[1]["frames"]).any()
 
 
 def test_data_hold_all_kinds_of_episodes_and_some_things_are_picked_up(world):
     policy = ArmPolicy()
-    kinds = [policy.plan(world, seed, 3).kind for seed in range(200)]
-    shares = torch.bincount(torch.tensor(kinds), minlength=len(KINDS)) / 200
-    assert torch.allclose(shares, torch.tensor(policy.shares), atol=0.1)
-    fetchers = [seed for seed in range(40) if KINDS[kinds[seed]] in ("put", "carry")][:6]
-    states, actions = policy.play(world, fetchers, 24)
+    kinds = policy.kinds(torch.arange(400))
+    shares = torch.bincount(kinds, minlength=len(KINDS)) / 400
+    assert torch.allclose(shares, torch.tensor(policy.shares), atol=0.08)
+    fetchers = torch.nonzero(kinds < 2)[:6, 0]
+    states, actions = roll(world, policy, fetchers, 24)
     assert is_held(states).any(dim=1).sum() >= 3
     assert (actions <= world.high).all()
     assert (actions >= world.low).all()
+
+
+def test_an_expert_of_the_tasks_is_one_of_the_house():
+    world = Arm7(task="reach").build()
+    states, _ = roll(world, Expert(noise=0.0, patience=100), SEEDS, 12)
+    assert length(hand_of(states[:, 0]) - hand_of(states[:, -1])).min() > 0.05
+    with pytest.raises(ValueError, match="ArmPolicy moves the arm"):
+        ArmPolicy().begin(TwoRooms().build(), SEEDS)
 
 
 def test_configs_travel_and_say_what_is_wrong():

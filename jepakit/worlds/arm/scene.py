@@ -22,24 +22,7 @@ _RANGES = (
 )
 _STIFFNESS = (900, 900, 900, 900, 350, 350, 150)
 
-
-def write_scene(config: Arm7) -> str:
-    """The whole model."""
-    colors = config.colors
-    motors = "".join(
-        f'<position joint="joint{number}" kp="{stiffness}" dampratio="1" ctrlrange="{low} {high}"/>'
-        for number, (stiffness, (low, high)) in enumerate(zip(_STIFFNESS, _RANGES, strict=True), start=1)
-    )
-    return f"""<mujoco model="arm7">
-  <compiler angle="radian" autolimits="true"/>
-  <option timestep="0.01" integrator="implicitfast" cone="elliptic" impratio="10"/>
-  <visual>
-    <global offwidth="{config.size}" offheight="{config.size}" fovy="42"/>
-    <quality shadowsize="0" offsamples="0" numslices="16" numstacks="8" numquads="1"/>
-    <headlight ambient="0.45 0.45 0.45" diffuse="0.35 0.35 0.35" specular="0 0 0"/>
-    <map znear="0.05" zfar="10"/>
-  </visual>
-  <default>
+_DEFAULTS = f"""<default>
     <geom contype="0" conaffinity="0" density="500"/>
     <joint armature="0.1" damping="1"/>
     <default class="touch">
@@ -48,25 +31,46 @@ def write_scene(config: Arm7) -> str:
     <default class="finger">
       <joint type="slide" range="0 {OPENING}" armature="0.05" damping="5"/>
     </default>
-  </default>
+  </default>"""
+
+
+def write_scene(config: Arm7) -> str:
+    """The whole model."""
+    colors = config.colors
+    return f"""<mujoco model="arm7">
+  <compiler angle="radian"/>
+  <option timestep="0.01" integrator="implicitfast" cone="elliptic" impratio="10"/>
+  <visual>
+    <global offwidth="{config.size}" offheight="{config.size}" fovy="42"/>
+    <quality shadowsize="0" offsamples="0" numslices="16" numstacks="8" numquads="1"/>
+    <headlight ambient="0.45 0.45 0.45" diffuse="0.35 0.35 0.35" specular="0 0 0"/>
+    <map znear="0.05" zfar="10"/>
+  </visual>
+  {_DEFAULTS}
   <worldbody>
     <light pos="0.3 -0.6 1.6" dir="0.1 0.4 -1" directional="true" diffuse="0.55 0.55 0.55" specular="0 0 0"/>
     {_shades(config)}
     <geom name="floor" type="plane" pos="0 0 -0.4" size="8 8 0.1" rgba="{_paint(colors.floor)}"/>
     <geom name="table" class="touch" type="box" pos="0.5 0 -0.02" size="0.4 0.5 0.02" rgba="{_paint(colors.table)}"/>
     {_arm(config)}
-    <body name="thing" pos="0.5 0 {HEIGHTS[config.thing]}">
-      <freejoint name="thing"/>
-      {_thing(config)}
-    </body>
+    {_thing(config)}
   </worldbody>
   <equality><joint joint1="left" joint2="right" solref="0.01 1"/></equality>
-  <actuator>
-    {motors}
-    <position joint="left" kp="300" dampratio="1" ctrlrange="0 {OPENING}" forcerange="-25 25"/>
-    <position joint="right" kp="300" dampratio="1" ctrlrange="0 {OPENING}" forcerange="-25 25"/>
-  </actuator>
+  <actuator>{_motors()}</actuator>
 </mujoco>"""
+
+
+def _motors() -> str:
+    """What turns the joints, each to an angle that it is told, and moves the fingers."""
+    joints = "".join(
+        f'<position joint="joint{number}" kp="{stiffness}" dampratio="1" ctrlrange="{low} {high}"/>'
+        for number, (stiffness, (low, high)) in enumerate(zip(_STIFFNESS, _RANGES, strict=True), start=1)
+    )
+    fingers = "".join(
+        f'<position joint="{name}" kp="300" dampratio="1" ctrlrange="0 {OPENING}" forcerange="-25 25"/>'
+        for name in ("left", "right")
+    )
+    return joints + fingers
 
 
 def _shades(config: Arm7) -> str:
@@ -126,8 +130,9 @@ def _thing(config: Arm7) -> str:
     )
     mark = f'type="box" pos="0 0 {half}" size="0.012 0.012 0.0005"'
     return (
+        f'<body name="thing" pos="0.5 0 {half}"><freejoint name="thing"/>'
         f'<geom name="thing" class="touch" {shape} mass="0.05" rgba="{color}"/>'
-        f'<geom {mark} mass="0" rgba="0.95 0.95 0.9 1"/>'
+        f'<geom {mark} mass="0" rgba="0.95 0.95 0.9 1"/></body>'
     )
 
 

@@ -8,16 +8,22 @@ import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
-from jepakit.worlds.arm.arm7 import Arm7
+from jepakit.worlds.arm.arm7 import Arm7, Task
 from jepakit.worlds.arm.expert import Errand, choose_actions
 from jepakit.worlds.arm.scene import HEIGHTS
 from jepakit.worlds.arm.simulator import LAYOUT, ArmSimulator
 from jepakit.worlds.arm.tasks import LIFTED, hand_of, is_held, is_solved, length, thing_of
+from jepakit.worlds.bounds import cut_for
+from jepakit.worlds.chance import uniforms
 
 WORKSPACE = ((0.40, 0.60), (-0.18, 0.18), (0.14, 0.30))
 """Where hands start and are to go, and (on the table) things: meters along x, y and z."""
+MIDDLE = tuple((low + high) / 2 for low, high in WORKSPACE)
 FAR = 0.15
 """A goal lies at least so far from the start."""
+_ERRANDS: dict[Task, Errand] = {
+    "reach": "reach", "grasp": "carry", "reach_with_object": "carry", "pick_place": "put",
+}  # fmt: skip
 _LONGEST, _TRIES, _KEPT = 60, 20, 65_536
 
 
@@ -62,7 +68,7 @@ class ArmWorld:
 
     def step(self, states: Float[Tensor, "*s k"], actions: Float[Tensor, "*s a"]) -> Float[Tensor, "*s k"]:
         """What one action makes of each state, one after the other: it is exact, and the same every time."""
-        cut = torch.minimum(torch.maximum(actions, self.low.to(actions)), self.high.to(actions))
+        cut = cut_for(self, actions)
         flat = states.reshape(-1, LAYOUT.size).detach().cpu().double().numpy()
         moved = [
             self._simulator.step(state, action)
@@ -83,6 +89,23 @@ class ArmWorld:
         """Whether the task is done; see `tasks.is_solved`."""
         return is_solved(self.config, states, goals)
 
+    def guide(self, states: Float[Tensor, "*s k"], goals: Float[Tensor, "*s k"]) -> Float[Tensor, "*s a"]:
+        """What the script does next to get what the goals show: the world is `policies.Guided`."""
+        return choose_actions(self.config, _ERRANDS[self.config.task], states, goals[..., self._matters])
+
+    def elsewhere(self, states: Float[Tensor, "b k"], seeds: Int[Tensor, "b"]) -> Float[Tensor, "b k"]:
+        """Other goals in the same scenes, good enough for `guide` and `solved`: what does not matter is as it was."""
+        goals, places = states.clone(), draw_places(seeds)
+        if self.config.task == "pick_place":
+            places[:, 2] = HEIGHTS[self.config.thing]
+        goals[:, self._matters] = places
+        return goals
+
+    @property
+    def _matters(self) -> slice:
+        """Where the place of what a task is about stands in a state."""
+        return slice(0, 3) if self.config.task == "reach" else LAYOUT.thing
+
     def close(self) -> None:
         """Frees what was opened to draw."""
         self._simulator.close()
@@ -90,7 +113,7 @@ class ArmWorld:
     def _lay_out(self, seed: int) -> Episode:
         """The episode of a seed: drawn again where the script could not do it."""
         for attempt in range(_TRIES):
-            chance = np.random.default_rng((seed, attempt))
+            chance = np.random.default_rng((seed % 2**64, attempt))
             found = self._reach(chance) if self.config.task == "reach" else self._handle(chance)
             if found is not None and not is_solved(self.config, found.start, found.through[-1]):
                 return found
@@ -138,6 +161,12 @@ class ArmWorld:
         hand, thing = _draw_place(chance).double().numpy(), _draw_place(chance).double().numpy()[:2]
         yaw, spin = chance.uniform(-0.15, 0.15, 2)
         return torch.from_numpy(self._simulator.place(hand, yaw, thing, spin))
+
+
+def draw_places(seeds: Int[Tensor, "b"]) -> Float[Tensor, "b 3"]:
+    """A place in the workspace for each seed."""
+    low, high = torch.tensor(WORKSPACE).unbind(1)
+    return low + uniforms(seeds, 3, 0) * (high - low)
 
 
 def _draw_place(chance: np.random.Generator) -> Float[Tensor, "3"]:
