@@ -9,7 +9,7 @@ from jepakit.pretrained import clips, vjepa2
 from jepakit.pretrained.families import Networks, Reading, read_encoders
 from jepakit.pretrained.networks import placed
 from jepakit.weights.ijepa import shapes_of
-from jepakit.weights.keys import State
+from jepakit.weights.keys import State, count_blocks
 from jepakit.weights.vjepa2_ac import CAMERA, LICENSE, PredictorSizes, predictor_map, predictor_sizes, without_camera
 
 __all__ = ["LICENSE", "owns", "read"]
@@ -18,8 +18,9 @@ ENCODER = "target.network.network"
 
 
 def owns(networks: Networks) -> bool:
-    """Whether the predictor is told of actions."""
-    return networks.predictor is not None and "action_encoder.weight" in networks.predictor
+    """Whether the predictor is told of actions, and asks for no places by mask tokens."""
+    names = networks.predictor or {}
+    return "action_encoder.weight" in names and not count_blocks(names, "mask_tokens.")
 
 
 def read(networks: Networks, heads: int | None) -> Reading:
