@@ -13,10 +13,8 @@ from torch import Tensor
 from jepakit.config import Config
 from jepakit.worlds.bounds import cut
 from jepakit.worlds.chance import uniforms
+from jepakit.worlds.drawing import AT_ONCE, draw_spot
 
-_GROUND, _WALL, _DOT = (16.0, 18.0, 28.0), (96.0, 140.0, 190.0), (255.0, 96.0, 48.0)
-_AT_ONCE = 128
-"""Pictures drawn at a time: what they take stays in a processor's cache."""
 _LAYOUT, _START, _GOAL, _ELSEWHERE = range(4)
 """Streams of chance."""
 
@@ -97,7 +95,7 @@ class TwoRooms(Config):
 
     def render(self, states: Float[Tensor, "b k"]) -> UInt8[Tensor, "b h w c"]:
         """RGB: walls, and the dot as a soft spot over all else."""
-        return torch.cat([self._draw(some) for some in states.split(_AT_ONCE)])
+        return torch.cat([self._draw(some) for some in states.split(AT_ONCE)])
 
     def proprio(self, states: Float[Tensor, "*s k"]) -> Float[Tensor, "*s p"]:
         """Where the dot is."""
@@ -159,12 +157,4 @@ class TwoRooms(Config):
         is_wall = (pixels - wall[:, None]).abs() <= self.thickness / 2
         is_shut = (pixels - door[:, None]).abs() > self.opening / 2
         solid = (is_wall[:, None, :] & is_shut[:, :, None]) | is_border[:, None] | is_border
-        width = -0.5 / self.spread**2
-        dot = ((pixels - y[:, None]).square() * width).exp()[:, :, None] * (
-            (pixels - x[:, None]).square() * width
-        ).exp()[:, None]
-        picture = torch.empty(*solid.shape, 3, dtype=torch.uint8, device=states.device)
-        for channel, (ground, block, spot) in enumerate(zip(_GROUND, _WALL, _DOT, strict=True)):
-            behind = torch.where(solid, block, ground)
-            picture[..., channel] = torch.lerp(behind, torch.full_like(behind, spot), dot).round()
-        return picture
+        return draw_spot(solid, x, y, self.spread)
