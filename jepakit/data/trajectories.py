@@ -48,6 +48,8 @@ class Trajectories(Config):
     seed: int = 0
     states: bool = False
     """Samples also hold "states" [t k], where they were recorded: for probes, never for training."""
+    camera: str | None = None
+    """Which pictures to take, where there are several."""
 
     def __post_init__(self) -> None:
         if self.frames < 1 or min(self.skip, self.stride) < 1:
@@ -63,7 +65,7 @@ class Trajectories(Config):
 
     def split(self, part: Part, augmented: bool = False) -> "TrajectoryDataset":
         """The windows of one part; there is no augmentation, for actions would have to follow it."""
-        found = open_trajectories(Path(self.root))
+        found = open_trajectories(Path(self.root), self.camera)
         return TrajectoryDataset(self, found, self._rows(found, part), part)
 
     def statistics(self) -> "Statistics":
@@ -72,7 +74,7 @@ class Trajectories(Config):
 
     def notes(self) -> list[str]:
         """What a user should know of the data."""
-        found = open_trajectories(Path(self.root))
+        found = open_trajectories(Path(self.root), self.camera)
         counts = {part: len(self._rows(found, part)) for part in ("train", "validation", "test")}
         notes = [", ".join(f"{count} episodes for {part}" for part, count in counts.items())]
         short = sum(length < self.moments for length in found.lengths)
