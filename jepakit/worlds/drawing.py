@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
-_GROUND, _SOLID, _SPOT = (16.0, 18.0, 28.0), (96.0, 140.0, 190.0), (255.0, 96.0, 48.0)
+_GROUND, SOLID, SPOT = (16.0, 18.0, 28.0), (96.0, 140.0, 190.0), (255.0, 96.0, 48.0)
 AT_ONCE = 128
 """Pictures drawn at a time: what they take stays in a processor's cache."""
 
@@ -17,7 +17,7 @@ def draw_spot(
     width = -0.5 / spread**2
     down, across = ((rows - y[:, None]).square() * width).exp(), ((columns - x[:, None]).square() * width).exp()
     spot = down[:, :, None] * across[:, None]
-    return blend([(solid, _SOLID), (spot, _SPOT)])
+    return blend([(solid, SOLID), (spot, SPOT)])
 
 
 def blend(layers: list[tuple[Tensor, tuple[float, float, float]]]) -> UInt8[Tensor, "b h w c"]:
