@@ -42,7 +42,8 @@ def angles_of(rotation: Float[Tensor, "*s 3 3"]) -> Float[Tensor, "*s 3"]:
 
 def turn(angles: Float[Tensor, "*s 3"], by: Float[Tensor, "*s 3"]) -> Float[Tensor, "*s 3"]:
     """The angles after turning `by` so much about the fixed axes: those of R(by) R(angles)."""
-    return angles_of(rotation_of(by) @ rotation_of(angles))
+    second, first = rotation_of(torch.stack([by, angles]))  # for a few hundred, each call costs more than its numbers
+    return angles_of(second @ first)
 
 
 def move(poses: Float[Tensor, "*s 7"], actions: Float[Tensor, "*s 7"]) -> Float[Tensor, "*s 7"]:
@@ -54,7 +55,8 @@ def move(poses: Float[Tensor, "*s 7"], actions: Float[Tensor, "*s 7"]) -> Float[
 
 def difference(before: Float[Tensor, "*s 7"], after: Float[Tensor, "*s 7"]) -> Float[Tensor, "*s 7"]:
     """The action that leads from one pose to another: what `move` undoes."""
-    turned = rotation_of(after[..., 3:6]) @ rotation_of(before[..., 3:6]).mT
+    second, first = rotation_of(torch.stack([after[..., 3:6], before[..., 3:6]]))
+    turned = second @ first.mT
     shift = after[..., :3] - before[..., :3]
     return torch.cat([shift, angles_of(turned), after[..., 6:] - before[..., 6:]], dim=-1)
 
