@@ -1,0 +1,203 @@
+"""What makes a future bad: how far it is from a goal, what it comes near to, what it is worth, how unsure it is.
+
+A `contracts.Cost` gives one number per future. Costs are put together by `Weighted`; a negative weight turns one around
+(stay away from there). All are smooth enough for planners that go down a gradient.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from jepakit.config import Config
+from jepakit.contracts import Cost, Energy, State
+from jepakit.parts import energies
+from jepakit.tokens import Tokens
+
+When = Literal["last", "sum"]
+"""Which moments of a future count: the last one alone, or all of them."""
+Measure = Literal["l1", "l2", "cosine"]
+Imagine = Callable[[Float[Tensor, "b s h a"]], State]
+"""What another model (or this one, told something else) imagines under the same actions."""
+ENERGIES: dict[Measure, Energy] = {"l1": energies.l1, "l2": energies.l2, "cosine": energies.cosine}
+
+
+@dataclass(frozen=True)
+class Weighted:
+    """A weighted sum of costs. A negative weight turns a cost around: what was to be reached is to be avoided."""
+
+    terms: tuple[tuple[float, Cost], ...]
+
+    def __post_init__(self) -> None:
+        if not self.terms:
+            raise ValueError("a sum of costs has 1 term or more")
+
+    def __call__(self, states: State, actions: Float[Tensor, "b s h a"]) -> Float[Tensor, "b s"]:
+        return torch.stack([weight * cost(states, actions) for weight, cost in self.terms]).sum(dim=0)
+
+
+@dataclass(frozen=True)
+class Distance:
+    """How far the latents of a future are from those of a goal, by the energy that the model was trained with."""
+
+    goal: State
+    energy: Energy = energies.l2
+    when: When = "last"
+    discount: float = 1.0
+
+    def __call__(self, states: State, actions: Float[Tensor, "b s h a"]) -> Float[Tensor, "b s"]:
+        return over_time(self._far, states.latent, self.when, self.discount)
+
+    def _far(self, latent: Float[Tensor, "b s h n d"]) -> Float[Tensor, "b s h"]:
+        return compare(self.energy, latent, self.goal.latent)
+
+
+@dataclass(frozen=True)
+class KnownDistance:
+    """How far what is known exactly (a pose, a world's state) is from that of a goal; in `places` of it, or in all."""
+
+    goal: State
+    energy: Energy = energies.l2
+    when: When = "last"
+    discount: float = 1.0
+    places: tuple[int, ...] | None = None
+
+    def __call__(self, states: State, actions: Float[Tensor, "b s h a"]) -> Float[Tensor, "b s"]:
+        return over_time(self._far, known(states), self.when, self.discount)
+
+    def _far(self, moments: Float[Tensor, "b s h k"]) -> Float[Tensor, "b s h"]:
+        wanted = known(self.goal)
+        if self.places is not None:
+            moments, wanted = moments[..., self.places], wanted[..., self.places]
+        return compare(self.energy, moments.unsqueeze(-2), wanted.unsqueeze(-2))
+
+
+@dataclass(frozen=True)
+class KnownPositions:
+    """Reads a position from what is known exactly: the numbers at these places of it."""
+
+    places: tuple[int, ...]
+
+    def __call__(self, states: State) -> Float[Tensor, "b s h p"]:
+        return known(states)[..., self.places]
+
+
+@dataclass(frozen=True)
+class KeepOut:
+    """How deep a future goes into zones that are not to be entered, as shares of their radii summed over time.
+
+    `positions` reads places [b s h p] from states: from what is known (`KnownPositions`), or by a decoder from the
+    latents. Outside of all zones nothing is paid. `margin` widens them, for models that err.
+    """
+
+    centers: Float[Tensor, "z p"]
+    radii: Float[Tensor, "z"]
+    positions: Callable[[State], Float[Tensor, "b s h p"]]
+    margin: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not bool((self.radii + self.margin > 0).all()):
+            raise ValueError(f"zones have radii above 0, got {self.radii.tolist()} and a margin of {self.margin}")
+
+    def __call__(self, states: State, actions: Float[Tensor, "b s h a"]) -> Float[Tensor, "b s"]:
+        away = self.positions(states).unsqueeze(-2) - self.centers.to(actions)
+        radii = self.radii.to(actions) + self.margin
+        nearness = 1 - torch.linalg.vector_norm(away, dim=-1) / radii
+        return nearness.clamp(min=0).sum(dim=(2, 3))
+
+
+@dataclass(frozen=True)
+class Value:
+    """What a learned critic says of a future: `critic` reads costs still to come [b s h] from states."""
+
+    critic: Callable[[State], Float[Tensor, "b s h"]]
+    when: When = "last"
+    discount: float = 1.0
+
+    def __call__(self, states: State, actions: Float[Tensor, "b s h a"]) -> Float[Tensor, "b s"]:
+        return over_time(lambda costs: costs, self.critic(states), self.when, self.discount)
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """How unsure a future is: the variance of what several imagine under the same actions, summed over time.
+
+    `others` imagine beside the model that plans: other members of an ensemble that share its encoder, or the same model
+    under other draws of its latent variable. Variances are averaged over the numbers of a latent.
+    """
+
+    others: tuple[Imagine, ...]
+
+    def __post_init__(self) -> None:
+        if not self.others:
+            raise ValueError("one model does not disagree with itself; give 1 other or more")
+
+    def __call__(self, states: State, actions: Float[Tensor, "b s h a"]) -> Float[Tensor, "b s"]:
+        every = torch.stack([states.latent, *(imagine(actions).latent for imagine in self.others)])
+        return every.var(dim=0, correction=0).mean(dim=(-2, -1)).sum(dim=2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reach(Config):
+    """Makes the cost of a goal: the distance in the latents, and `felt` times that in what is known exactly.
+
+    `places` are those of what is known that count. The numbers of jepa-wms (2512.24497) are felt 0.1, or 0.
+    """
+
+    measure: Measure = "l2"
+    when: When = "last"
+    discount: float = 1.0
+    seen: float = 1.0
+    felt: float = 0.0
+    places: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.seen == 0 and self.felt == 0:
+            raise ValueError("a goal that is neither seen nor felt costs nothing; give `seen` or `felt` a weight")
+        if self.places is not None and self.felt == 0:
+            raise ValueError("`places` choose among what is felt, which has no weight; give `felt` one")
+        if not 0 < self.discount <= 1:
+            raise ValueError(f"discount is in (0, 1], got {self.discount}")
+
+    def __call__(self, goal: State) -> Cost:
+        """The cost of not reaching this goal."""
+        energy, terms = ENERGIES[self.measure], list[tuple[float, Cost]]()
+        if self.seen:
+            terms.append((self.seen, Distance(goal, energy, self.when, self.discount)))
+        if self.felt:
+            terms.append((self.felt, KnownDistance(goal, energy, self.when, self.discount, self.places)))
+        return Weighted(tuple(terms))
+
+
+def over_time(
+    cost: Callable[[Tensor], Float[Tensor, "b s h"]], moments: Float[Tensor, "b s h ..."], when: When, discount: float
+) -> Float[Tensor, "b s"]:
+    """The cost of the last moment, or of all, each `discount` times as much as the one before."""
+    if when == "last":
+        return cost(moments[:, :, -1:])[:, :, 0]
+    costs = cost(moments)
+    return costs @ discount ** torch.arange(costs.shape[2], dtype=costs.dtype, device=costs.device)
+
+
+def compare(
+    energy: Energy, moments: Float[Tensor, "b s h n d"], goal: Float[Tensor, "b n d"]
+) -> Float[Tensor, "b s h"]:
+    """The energy of each moment and the goal of its episode."""
+    wanted = goal[:, None, None].expand_as(moments)
+    return energy(as_tokens(moments), as_tokens(wanted)).unflatten(0, moments.shape[:3])
+
+
+def as_tokens(values: Float[Tensor, "b s h n d"]) -> Tokens:
+    """One sample for each moment, with tokens of no place in particular."""
+    flat = values.flatten(0, 2)
+    return Tokens(flat, flat.new_zeros(*flat.shape[:2], 0))
+
+
+def known(states: State) -> Float[Tensor, "... k"]:
+    """What is known exactly. Raises ValueError where nothing is."""
+    if states.known is None:
+        raise ValueError("this cost reads what is known exactly, and the model's states have none; set `felt` to 0")
+    return states.known

@@ -1,0 +1,122 @@
+"""Costs are what they say, on numbers that can be checked by hand, and go down where they should."""
+
+import pytest
+import torch
+
+from jepakit.config import Config
+from jepakit.contracts import Cost, State
+from jepakit.parts import energies
+from jepakit.planning.costs import (
+    Disagreement,
+    Distance,
+    KeepOut,
+    KnownDistance,
+    KnownPositions,
+    Reach,
+    Value,
+    Weighted,
+)
+
+EPISODES, CANDIDATES, HORIZON = 2, 3, 4
+ACTIONS = torch.zeros(EPISODES, CANDIDATES, HORIZON, 2)
+
+
+def imagined(seed=0):
+    draw = torch.Generator().manual_seed(seed)
+    latent = torch.randn(EPISODES, CANDIDATES, HORIZON, 5, 6, generator=draw)
+    return State(latent, torch.randn(EPISODES, CANDIDATES, HORIZON, 3, generator=draw))
+
+
+def goal(seed=1):
+    draw = torch.Generator().manual_seed(seed)
+    return State(torch.randn(EPISODES, 5, 6, generator=draw), torch.randn(EPISODES, 3, generator=draw))
+
+
+def test_distances_are_energies_of_the_last_moment_or_discounted_sums():
+    states, wanted = imagined(), goal()
+    error = (states.latent - wanted.latent[:, None, None]).square().mean(dim=(-2, -1))
+    torch.testing.assert_close(Distance(wanted)(states, ACTIONS), error[:, :, -1])
+    summed = error[..., 0] + 0.5 * error[..., 1] + 0.25 * error[..., 2] + 0.125 * error[..., 3]
+    torch.testing.assert_close(Distance(wanted, when="sum", discount=0.5)(states, ACTIONS), summed)
+    absolute = (states.latent - wanted.latent[:, None, None]).abs().mean(dim=(-2, -1))
+    torch.testing.assert_close(Distance(wanted, energies.l1)(states, ACTIONS), absolute[:, :, -1])
+    cosine = torch.nn.functional.cosine_similarity(states.latent, wanted.latent[:, None, None], dim=-1).mean(dim=-1)
+    torch.testing.assert_close(Distance(wanted, energies.cosine)(states, ACTIONS), 1 - cosine[:, :, -1])
+
+
+def test_what_is_known_is_compared_in_the_places_that_count():
+    states, wanted = imagined(), goal()
+    error = (states.known - wanted.known[:, None, None]).square()
+    torch.testing.assert_close(KnownDistance(wanted)(states, ACTIONS), error.mean(dim=-1)[:, :, -1])
+    some = KnownDistance(wanted, places=(0, 2))(states, ACTIONS)
+    torch.testing.assert_close(some, error[..., [0, 2]].mean(dim=-1)[:, :, -1])
+
+
+def test_costs_add_up_and_turn_around():
+    states, wanted = imagined(), goal()
+    near = Distance(wanted)(states, ACTIONS)
+    felt = KnownDistance(wanted)(states, ACTIONS)
+    mixed = Weighted(((2.0, Distance(wanted)), (-0.5, KnownDistance(wanted))))
+    torch.testing.assert_close(mixed(states, ACTIONS), 2 * near - 0.5 * felt)
+    torch.testing.assert_close(Reach(seen=-1.0)(wanted)(states, ACTIONS), -near)
+    torch.testing.assert_close(Reach(felt=0.1)(wanted)(states, ACTIONS), near + 0.1 * felt)
+    assert isinstance(mixed, Cost)
+
+
+def test_zones_cost_as_much_as_they_are_entered():
+    path = torch.tensor([[0.0, 0.0], [2.0, 0.0], [4.0, 0.0], [5.0, 1.0]])
+    states = State(torch.zeros(1, 1, 4, 1, 1), torch.cat([path, torch.full((4, 1), 9.0)], dim=1)[None, None])
+    positions = KnownPositions((0, 1))
+    zone = KeepOut(torch.tensor([[4.0, 0.0]]), torch.tensor([2.0]), positions)
+    inside = 1 + (1 - 2**0.5 / 2)
+    assert zone(states, ACTIONS[:1, :1]).item() == pytest.approx(inside)
+    both = KeepOut(torch.tensor([[4.0, 0.0], [0.0, 1.0]]), torch.tensor([2.0, 4.0]), positions)
+    assert both(states, ACTIONS[:1, :1]).item() == pytest.approx(inside + 0.75 + (1 - 5**0.5 / 4), abs=1e-5)
+    wide = KeepOut(torch.tensor([[4.0, 0.0]]), torch.tensor([1.0]), positions, margin=1.0)
+    assert wide(states, ACTIONS[:1, :1]).item() == pytest.approx(inside)
+    far = KeepOut(torch.tensor([[99.0, 0.0]]), torch.tensor([2.0]), positions)
+    assert far(states, ACTIONS[:1, :1]).item() == 0
+
+
+def test_a_zone_pushes_what_is_inside_out_of_it():
+    place = torch.tensor([[[[0.5, 0.0]]]], requires_grad=True)
+    zone = KeepOut(torch.zeros(1, 2), torch.ones(1), KnownPositions((0, 1)))
+    zone(State(torch.zeros(1, 1, 1, 1, 1), place), ACTIONS[:1, :1, :1]).sum().backward()
+    assert place.grad[0, 0, 0, 0] < 0, "going on outwards costs less"
+
+
+def test_a_critic_says_what_is_still_to_come():
+    states = imagined()
+    critic = lambda moments: moments.latent.mean(dim=(-2, -1))  # noqa: E731
+    torch.testing.assert_close(Value(critic)(states, ACTIONS), critic(states)[:, :, -1])
+    torch.testing.assert_close(Value(critic, when="sum")(states, ACTIONS), critic(states).sum(dim=2))
+
+
+def test_members_that_agree_are_sure():
+    states = imagined()
+    twins = Disagreement((lambda actions: imagined(), lambda actions: imagined()))
+    torch.testing.assert_close(twins(states, ACTIONS), torch.zeros(EPISODES, CANDIDATES))
+    others = Disagreement((lambda actions: State(states.latent + 2),))
+    torch.testing.assert_close(others(states, ACTIONS), torch.full((EPISODES, CANDIDATES), float(HORIZON)))
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: Weighted(()), "1 term or more"),
+        (lambda: Disagreement(()), "1 other or more"),
+        (lambda: KeepOut(torch.zeros(1, 2), torch.zeros(1), KnownPositions((0, 1))), "radii above 0"),
+        (lambda: Reach(seen=0.0), "costs nothing"),
+        (lambda: Reach(places=(0,)), "has no weight"),
+        (lambda: Reach(discount=0.0), "discount"),
+        (lambda: Reach(felt=1.0)(State(goal().latent))(imagined(), ACTIONS), "what is known exactly"),
+    ],
+)
+def test_costs_that_mean_nothing_are_refused(make, words):
+    with pytest.raises(ValueError, match=words):
+        make()
+
+
+def test_makers_of_costs_travel_as_json():
+    maker = Reach(measure="l1", when="sum", discount=0.9, seen=0.5, felt=0.1, places=(0, 1))
+    assert Config.from_json(maker.to_json()) == maker
