@@ -3,8 +3,8 @@
     python -m benchmarks.pose
 
 The plain side is what the released planner of V-JEPA 2-AC does for each of its candidates: two rotations made from
-Euler angles, multiplied, and turned into angles again. Both sides are shown to agree before the clock starts. SciPy's own
-batches are the third side: they tell how much of the ratio is the loop. The goal is a ratio of 50 at 400 poses.
+Euler angles, multiplied, and turned into angles again. Both sides are shown to agree before the clock starts. SciPy's
+own batches are the third side: they tell how much of the ratio is the loop. The goal is a ratio of 50 at 400 poses.
 """
 
 import argparse
@@ -71,7 +71,7 @@ def measure(rounds: int, count: int = COUNT) -> dict[str, list[float]]:
 def main() -> None:
     """Measures, prints a table and writes results/benchmarks/pose.json."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=21, help="how often each side runs")
+    parser.add_argument("--rounds", type=int, default=61, help="how often each side runs")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     seconds = measure(arguments.rounds)
