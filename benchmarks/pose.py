@@ -9,6 +9,7 @@ own batches are the third side: they tell how much of the ratio is the loop. The
 
 import argparse
 import statistics
+import time
 from functools import partial
 
 import numpy as np
@@ -52,7 +53,7 @@ def move_by_batch(states: Tensor, actions: Tensor) -> Tensor:
 
 
 def measure(rounds: int, count: int = COUNT) -> dict[str, list[float]]:
-    """Seconds of each side for `count` poses. Raises ValueError where the sides do not agree."""
+    """CPU-seconds of each side for `count` poses, which others on the machine disturb less. Raises ValueError where the sides do not agree."""
     given = draw(count)
     sides = {"one by one": move_one_by_one, "SciPy's batch": move_by_batch, "jepakit": poses.move}
     ours = poses.move(*given)
@@ -64,7 +65,7 @@ def measure(rounds: int, count: int = COUNT) -> dict[str, list[float]]:
         for _ in range(TIMES[name]):
             sides[name.removesuffix(" again")](*given)
 
-    seconds = interleave({name: partial(several, name) for name in TIMES}, rounds, warmup=2)
+    seconds = interleave({name: partial(several, name) for name in TIMES}, rounds, warmup=2, clock=time.process_time)
     return {name: [time / TIMES[name] for time in found] for name, found in seconds.items()}
 
 
