@@ -105,6 +105,14 @@ FUTURES = (
     Row("lvjepa.z_bits", "what z tells, in bits"),
     Row("lvjepa.shortcut.detected", "z without a limit is seen to be a shortcut"),
 )
+FORETELLERS = {
+    "lvjepa": "latent-variable JEPA", "no_z": "JEPA without z", "next_frames": "next frames in pixels",
+    "vq_video": "codes of patches, one by one", "pixel_diffusion": "diffusion of pixels",
+}  # fmt: skip
+FORETOLD = {
+    "foretell.{}.place_error": "error of the place", "foretell.{}.coverage": "futures that are foretold",
+    "foretell.{}.precision": "draws that may come", "foretell.{}.probe_error": "error of the probe itself",
+}  # fmt: skip
 CUTS = {"first": "the first ones, as the released code does", "random": "random ones", "pad": "all, padded"}
 """What is kept of masks that differ in length, by `rectangular`."""
 RELIABILITY = (

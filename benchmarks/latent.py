@@ -20,7 +20,7 @@ from benchmarks.cells import main as run_cells
 from jepakit.contracts import Rows, step_at
 from jepakit.data.branching import Branching
 from jepakit.family.lvjepa import LVJEPA
-from jepakit.methods.dynamics import DynamicsJEPA, repeat
+from jepakit.methods.dynamics import DynamicsJEPA
 from jepakit.parts.latents.information import in_bits
 from jepakit.probes.futures import Imagined, compare
 from jepakit.recipes import videos
@@ -105,7 +105,6 @@ def trained(cell: Cell) -> dict[str, Any]:
 
 
 @torch.no_grad()
-@torch.no_grad()
 def figures_of(method: DynamicsJEPA, dataset: Any, pasts: int) -> dict[str, Any]:
     """All figures of one model, by the name that claims use."""
     clips = torch.stack([dataset.futures(index) for index in range(pasts)])
@@ -127,11 +126,7 @@ def figures_of(method: DynamicsJEPA, dataset: Any, pasts: int) -> dict[str, Any]
 
 def draw(method: DynamicsJEPA, context: Tokens, answer: Tokens) -> Float[Tensor, "n k t d"]:
     """What is imagined when z is drawn, again and again; once where there is none."""
-    if method.latent is None:
-        return method.imagine(context, answer).values.unsqueeze(1)
-    z = method.latent.sample(context, DRAWS, torch.Generator().manual_seed(0))
-    imagined = method.imagine(repeat(context, DRAWS), repeat(answer, DRAWS), z.flatten(0, 1).unsqueeze(1))
-    return imagined.values.unflatten(0, (-1, DRAWS))
+    return method.draw(context, answer, DRAWS, torch.Generator().manual_seed(0))
 
 
 def nearness_to_mean(method: DynamicsJEPA, context: Tokens, answers: Sequence[Tokens], drawn: Imagined) -> float:

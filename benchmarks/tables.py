@@ -22,6 +22,8 @@ from benchmarks.claims import (
     CUTS,
     DENSE,
     FORESIGHT,
+    FORETELLERS,
+    FORETOLD,
     FUTURES,
     HEADLINE,
     LEJEPA,
@@ -217,6 +219,7 @@ CROSSED = {
     "counted": (COUNTED, COUNTS),
     "widths": (WIDE, WIDTHS),
     "nuisance": (NUISANCE, NOISES),
+    "foretelling": (FORETELLERS, FORETOLD),
 }
 TABLES: dict[str, Callable[[Claims], str]] = {
     "headline": headline,

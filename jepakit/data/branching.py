@@ -142,6 +142,11 @@ class BranchingDataset:
         plain = replace(self.config, augment=None).split(self._part)
         return torch.stack([plain._draw(self.fate(index, mode), 0, 0, index) for mode in range(self.config.modes)])
 
+    def places(self, index: int) -> Float[Tensor, "m t 2"]:
+        """Where the center of the thing is in each frame of `futures`: row and column in pixels, not wrapped."""
+        places = np.stack([self.fate(index, mode).places for mode in range(self.config.modes)])
+        return torch.from_numpy(places).float()
+
     def fate(self, index: int, mode: int) -> Fate:
         """The past of the clip `index` and its future in `mode`. Nothing of the past is drawn in knowledge of it."""
         config, size = self.config, self.config.transform.picture.size

@@ -79,9 +79,7 @@ class DynamicsJEPA(nn.Module):
 
     def divide(self, clip: Float[Tensor, "b c t h w"]) -> tuple[Float[Tensor, "b c s h w"], Float[Tensor, "b c r h w"]]:
         """Past and future of clips. Raises ValueError for a clip without future."""
-        if clip.shape[2] <= self.past:
-            raise ValueError(f"{self.past} frames are the past, so a clip needs more than that, got {clip.shape[2]}")
-        return clip[:, :, : self.past], clip[:, :, self.past :]
+        return divide(clip, self.past)
 
     def answer(self, future: Float[Tensor, "b c r h w"], context: Tokens) -> Tokens:
         """What the target says of a future, at the places that follow those of the context."""
@@ -99,6 +97,18 @@ class DynamicsJEPA(nn.Module):
         if isinstance(self.predictor, ConditionedPredictor):
             return self.predictor(context, places, condition=condition).places
         return self.predictor(context, places).places
+
+    @torch.no_grad()
+    def draw(self, context: Tokens, answer: Tokens, count: int, generator: Generator) -> Float[Tensor, "b s n d"]:
+        """What is imagined when z is drawn so many times for each past; once, where there is no z to draw.
+
+        Of the answer only the places are looked at.
+        """
+        if self.latent is None:
+            return self.imagine(context, answer).values.unsqueeze(1)
+        z = self.latent.sample(context, count, generator)
+        imagined = self.imagine(repeat(context, count), repeat(answer, count), z.flatten(0, 1).unsqueeze(1))
+        return imagined.values.unflatten(0, (-1, count))
 
     def energies(
         self, context: Tokens, answer: Tokens, condition: Float[Tensor, "b q z"] | None = None
@@ -166,6 +176,15 @@ class DynamicsJEPA(nn.Module):
         if self.latent is None:
             return None
         return self.latent.infer(context, answer, self.energy_of(context, answer), step)
+
+
+def divide(
+    clip: Float[Tensor, "b c t h w"], past: int
+) -> tuple[Float[Tensor, "b c s h w"], Float[Tensor, "b c r h w"]]:
+    """The first `past` frames of clips, and those behind them. Raises ValueError for a clip without future."""
+    if clip.shape[2] <= past:
+        raise ValueError(f"{past} frames are the past, so a clip needs more than that, got {clip.shape[2]}")
+    return clip[:, :, :past], clip[:, :, past:]
 
 
 def repeat(tokens: Tokens, count: int) -> Tokens:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from jepakit.config import added
 from jepakit.contracts import Masker
 from jepakit.methods.masked import MaskedJEPA
 from jepakit.parts.energies import l2
@@ -36,6 +37,8 @@ class VideoMAE(ClipSizes):
     initialization: Initialization = "flat"
     shown: float = 0.1
     """The share of places that is seen, the same ones in every frame."""
+    normalize_pixels: bool = added(True)
+    """Whether each patch is predicted up to its mean and contrast, as published, or as it is."""
 
     def build(self) -> MaskedJEPA:
         """The method: encoder, decoder, masks and pixels. Raises ValueError for sizes that do not fit."""
@@ -49,7 +52,8 @@ class VideoMAE(ClipSizes):
         decoder = self._decoder()
         for network in (backbone, decoder):
             initialize(network, self.initialization)
-        return MaskedJEPA(backbone, (self._masker(),), decoder, PixelTarget(tokenizer), l2)
+        target = PixelTarget(tokenizer, self.normalize_pixels)
+        return MaskedJEPA(backbone, (self._masker(),), decoder, target, l2)
 
     def _tokenizer(self) -> PatchTokenizer:
         return PatchTokenizer(self.cell, self.channels, self.dim)

@@ -95,3 +95,17 @@ def test_bad_numbers_get_one_sentence(change, sentence):
 def test_more_modes_than_classes_are_refused():
     with pytest.raises(ValueError, match="only"):
         replace(TURN, story="become", modes=10, sprites="emoji").split("train").fate(0, 0)
+
+
+def test_places_are_where_the_thing_is_seen():
+    """The middle of what differs from the ground, on a round world, within the rounding of a corner."""
+    dataset = TURN.split("test")
+    angles = torch.arange(32) * (2 * torch.pi / 32)
+    for index in range(6):
+        clips, places = dataset.futures(index), dataset.places(index)
+        assert places.shape == (3, 8, 2)
+        mass = (clips - clips.flatten().median()).abs().sum(dim=1)
+        for axis, lines in enumerate((mass.sum(dim=3), mass.sum(dim=2))):
+            middle = torch.atan2((lines * angles.sin()).sum(-1), (lines * angles.cos()).sum(-1)) * 32 / (2 * torch.pi)
+            way = (middle + 0.5 - places[..., axis]).remainder(32)
+            assert torch.minimum(way, 32 - way).max() < 2

@@ -74,3 +74,9 @@ def test_padded_context_equals_each_sample_by_itself(backbone):
 
 def test_other_sizes_are_seen_too(backbone):
     assert backbone(torch.randn(1, 3, 20, 8)).values.shape == (1, 10, 16)
+
+
+@pytest.mark.parametrize(("patch", "shape"), [((4, 2), (2, 3, 8, 6)), ((2, 4, 2), (2, 3, 4, 8, 6))])
+def test_pasting_undoes_cutting(patch, shape):
+    tokenizer, x = PatchTokenizer(patch, 3, 5), torch.randn(shape)
+    assert torch.equal(tokenizer.paste(tokenizer.cut(x)), x)

@@ -137,3 +137,10 @@ def test_an_answer_costs_what_the_network_that_gives_it_costs(network, distilled
     assert SharedTarget(stop_gradient=False).flops(4, forward) == 3 * forward
     assert PixelTarget(network.tokenizer).flops(4, forward) == 0
     assert distilled.flops(4, forward) == distilled.larger.flops(4) > forward
+
+
+def test_pixels_answer_up_to_mean_and_contrast_or_as_they_are(network):
+    plain = PixelTarget(network.tokenizer, normalize=False)(picture(), network).values
+    assert torch.equal(plain, network.tokenizer.cut(picture()).values)
+    answer = PixelTarget(network.tokenizer)(picture(), network).values
+    torch.testing.assert_close(answer, torch.nn.functional.layer_norm(plain, plain.shape[-1:]))

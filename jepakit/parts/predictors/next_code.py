@@ -1,4 +1,4 @@
-"""One code after the other, each foretold from a context and from those before it (VideoGPT 2104.10157, section 3.2)."""
+"""One code after the other, each foretold from a context and the codes before it (VideoGPT 2104.10157, section 3.2)."""
 
 import torch
 import torch.nn.functional as F
@@ -21,9 +21,10 @@ class NextCode(nn.Module):
         super().__init__()
         self.context, self.asked, self.encoder = context, asked, encoder
         self.embedding, self.codes = Linear(dim, width), nn.Embedding(codes, width)
-        nn.init.normal_(self.codes.weight, std=width**-0.5)
         # What would stand behind the last code is never asked for, so the last code is never looked at.
         self.places = LearnedPlaces(context + asked - 1, 1, width)
+        # As large as the rest: with the 0.02 of wide networks, it takes small ones long to notice where they are.
+        nn.init.normal_(self.places.vectors, std=1.0)
         self.projection = Linear(width, codes)
 
     def forward(self, context: Tokens, index: Int[Tensor, "b n"]) -> Float[Tensor, "b n k"]:

@@ -45,6 +45,16 @@ class PatchTokenizer(nn.Module):
         coords = torch.stack(torch.meshgrid(*ticks, indexing="ij"), dim=-1).flatten(0, -2)
         return Tokens(values, coords.expand(x.shape[0], -1, -1), None, extent)
 
+    def paste(self, pixels: Tokens) -> Float[Tensor, "b c ..."]:
+        """The array that raw patches, all of a grid in raster order, were cut from."""
+        assert pixels.extent is not None, "patches are put back on the grid that they were cut from"
+        axes = len(self.patch)
+        values = pixels.values.unflatten(2, (self.channels, *self.patch)).unflatten(1, pixels.extent)
+        # Every axis of the grid goes before the axis of the patch that it is cut into.
+        order = [0, 1 + axes, *(axis for pair in range(axes) for axis in (1 + pair, 2 + axes + pair))]
+        sizes = [count * size for count, size in zip(pixels.extent, self.patch, strict=True)]
+        return values.permute(order).reshape(len(values), self.channels, *sizes)
+
     def flops(self, tokens: int) -> int:
         """Floating point operations of projecting so many patches: a multiplication and an addition per weight."""
         return 2 * tokens * self.projection.weight.numel()
