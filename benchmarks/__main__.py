@@ -31,6 +31,7 @@ NAMES = (
     "products",
     "sigreg",
     "ranks",
+    "pose",
 )
 FOLDER = ROOT / "results" / "benchmarks"
 

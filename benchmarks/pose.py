@@ -53,7 +53,10 @@ def move_by_batch(states: Tensor, actions: Tensor) -> Tensor:
 
 
 def measure(rounds: int, count: int = COUNT) -> dict[str, list[float]]:
-    """CPU-seconds of each side for `count` poses, which others on the machine disturb less. Raises ValueError where the sides do not agree."""
+    """Seconds of the process for `count` poses, by each side: others on the machine disturb them less than the wall's.
+
+    Raises ValueError where the sides do not agree.
+    """
     given = draw(count)
     sides = {"one by one": move_one_by_one, "SciPy's batch": move_by_batch, "jepakit": poses.move}
     ours = poses.move(*given)
