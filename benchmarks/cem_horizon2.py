@@ -53,7 +53,7 @@ def main() -> None:
 
 @torch.no_grad()
 def measure(sizes: VJEPA2AC, candidates: int, rounds: int) -> dict[str, Any]:
-    """CPU milliseconds a round of each side, ratio and control. Raises AssertionError if the costs of any two differ."""
+    """CPU milliseconds a round of each side, ratio and control. Raises AssertionError if costs of any two differ."""
     torch.manual_seed(0)
     method = sizes.build().eval()
     pictures = torch.randn(2, sizes.channels, 1, *sizes.image)

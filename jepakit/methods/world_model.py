@@ -72,8 +72,9 @@ class WorldModelJEPA(nn.Module):
     """Every frame is encoded alone, the target answers for the next ones, the dynamics predict them under actions.
 
     Batches are {"x": [b c t h w], "actions": [b t-1 a]} and, where there is a `body`, {"proprio": [b t p]}; with
-    dynamics that read the camera, {"extrinsics": [b t e]}. Without a `network`, the target is what sees, too.
-    It is a Method and a WorldModel: actions and proprio come and go in real units.
+    dynamics that are told of the camera, {"extrinsics": [b t e]}. Without a `network`, the target is what sees, too.
+    It is a Method and a WorldModel: actions and what is known come and go in real units. Known is what the body feels
+    and, behind it, where the camera is, which stays where it is.
     """
 
     def __init__(
@@ -148,8 +149,10 @@ class WorldModelJEPA(nn.Module):
             raise ValueError(f"{count} frames have {count - 1} actions between them, got {actions.shape[1]}")
         if self.body is not None and "proprio" not in batch:
             raise ValueError("this model is told what the body feels, and the data have no `proprio`")
+        if self.dynamics.camera and "extrinsics" not in batch:
+            raise ValueError("this model is told where the camera is, and the data have no `extrinsics`")
         felt = None if self.body is None else self.body.proprio(batch["proprio"])
-        camera = batch["extrinsics"][:, : count - 1] if "extrinsics" in batch else None
+        camera = batch["extrinsics"][:, : count - 1] if self.dynamics.camera else None
         return Conditions(self.action(actions), None if felt is None else felt[:, : count - 1], camera), felt
 
     def predict(self, frames: Tokens, told: Conditions) -> list[Guess]:
@@ -185,24 +188,19 @@ class WorldModelJEPA(nn.Module):
     def encode(self, observation: Observation) -> State:
         """Where an episode is, by its last frames: as many as the dynamics look back to and actions are told of.
 
-        Raises ValueError where the model needs to be told what the body feels.
+        Raises ValueError where the model needs to be told what is not known.
         """
         told_of = 0 if observation.actions is None else observation.actions.shape[1]
         count = min(self.dynamics.window, observation.x.shape[2], 1 + told_of)
-        if self.body is not None and observation.known is None:
-            raise ValueError("this model is told what the body feels; give observations with `known`")
+        known = None if observation.known is None else observation.known[:, -count:]
         with evaluating(self):
-            frames = self.kept(observation.x[:, :, -count:])
-            felt = None
-            if self.body is not None and observation.known is not None:
-                felt = self.body.proprio(observation.known[:, -count:])
-            past = None if felt is None else felt[:, :-1]
-            known = None if observation.known is None else observation.known[:, -1]
+            frames, (felt, camera) = self.kept(observation.x[:, :, -count:]), self._split(known)
             actions = observation.x.new_zeros(len(observation.x), 0, self.action.dim)
             if count > 1 and observation.actions is not None:
                 actions = self.action(observation.actions[:, -(count - 1) :])
-            memory = self.dynamics.begin(cut_frames(frames, 0, count - 1), Conditions(actions, past))
-        return State(by_frame(frames)[:, -1], known, memory)
+            past = Conditions(actions, *(None if part is None else part[:, :-1] for part in (felt, camera)))
+            memory = self.dynamics.begin(cut_frames(frames, 0, count - 1), past)
+        return State(by_frame(frames)[:, -1], None if known is None else known[:, -1], memory)
 
     def imagine(self, state: State, actions: Float[Tensor, "b s h a"]) -> State:
         """The states after each step of s sequences of h actions, all from `state`; leading axes [b s h].
@@ -212,16 +210,16 @@ class WorldModelJEPA(nn.Module):
         count, horizon = actions.shape[1:3]
         with evaluating(self):
             told = self.action(actions.flatten(0, 1))
-            frame, felt, memory = self._branch(state, count)
+            frame, felt, camera, memory = self._branch(state, count)
             latents, knowns = [], []
             for moment in range(horizon):
-                conditions = Conditions(told[:, moment : moment + 1], None if felt is None else felt.unsqueeze(1))
-                successor, memory = self.dynamics.advance(memory, frame, conditions)
+                now = (None if part is None else part.unsqueeze(1) for part in (felt, camera))
+                frame, memory = self.dynamics.advance(memory, frame, Conditions(told[:, moment : moment + 1], *now))
+                latents.append(frame.values)
                 if self.body is not None and felt is not None:
-                    felt = self.body(felt, told[:, moment], successor.values.mean(dim=1))
-                    knowns.append(self.body.proprio.restore(felt))
-                latents.append(successor.values)
-                frame = successor
+                    felt = self.body(felt, told[:, moment], frame.values.mean(dim=1))
+                    real = self.body.proprio.restore(felt)
+                    knowns.append(real if camera is None else torch.cat([real, camera], dim=-1))
         leading = (len(actions), count)
         latent = torch.stack(latents, dim=1).unflatten(0, leading)
         return State(latent, torch.stack(knowns, dim=1).unflatten(0, leading) if knowns else None)
@@ -230,12 +228,12 @@ class WorldModelJEPA(nn.Module):
         """How badly the clips `y` [b c h h w] follow from the last frame of the clips `x` under actions z [b h a].
 
         Where nobody says which actions were taken: the least energy over several drawn as training saw them. What the
-        body feels is not asked: its mean stands for it. Gives [b].
+        body feels is not asked: its mean stands for it, and the camera is at 0. Gives [b].
         """
-        first = None
+        first, horizon = None, y.shape[2]
         if self.body is not None:
             first = self.body.proprio.restore(x.new_zeros(len(x), 1, self.body.proprio.dim))
-        horizon = y.shape[2]
+            first = F.pad(first, (0, self.dynamics.camera))
         with evaluating(self):
             state = self.encode(Observation(x[:, :, -1:], first))
             answer = by_frame(self.kept(y))
@@ -310,21 +308,29 @@ class WorldModelJEPA(nn.Module):
         still = self._energies(copied, answers).mean()
         return {"against_copy": self._energies(guess, answers).mean() / still.clamp(min=torch.finfo(still.dtype).tiny)}
 
-    def _branch(self, state: State, count: int) -> tuple[Tokens, Tensor | None, Any]:
-        """The newest frame, what the body feels in it, and the memory, for every candidate."""
-        frame = as_frame(state)
-        felt = None
-        if self.body is not None:
-            if state.known is None:
-                raise ValueError("this model is told what the body feels; give states with `known`")
-            felt = self.body.proprio(state.known)
-        memory = state.memory
+    def _split(self, known: Float[Tensor, "*n k"] | None) -> tuple[Tensor | None, Tensor | None]:
+        """What the body feels, standardized, and where the camera is; None of what the model is not told of."""
+        if self.body is None:
+            return None, None
+        if known is None:
+            raise ValueError("this model is told what the body feels; give observations and states with `known`")
+        feels = self.body.proprio.dim
+        if known.shape[-1] != feels + self.dynamics.camera:
+            raise ValueError(
+                f"known is {feels} numbers of the body and {self.dynamics.camera} of the camera, got {known.shape[-1]}"
+            )
+        return self.body.proprio(known[..., :feels]), known[..., feels:] if self.dynamics.camera else None
+
+    def _branch(self, state: State, count: int) -> tuple[Tokens, Tensor | None, Tensor | None, Any]:
+        """The newest frame, what the body feels in it, where the camera is, and the memory, for every candidate."""
+        frame, (felt, camera), memory = as_frame(state), self._split(state.known), state.memory
         if memory is None:
-            empty = frame.values.new_zeros(len(frame.values), 0, self.action.dim)
-            none = None if felt is None else felt.new_zeros(len(felt), 0, felt.shape[-1])
-            memory = self.dynamics.begin(cut_frames(frame, 0, 0), Conditions(empty, none))
-        values, felt, memory = each((frame.values, felt, memory), lambda part: part.repeat_interleave(count, dim=0))
-        return as_frame(State(values)), felt, memory
+            nothing = (None if part is None else part.new_zeros(len(part), 0, part.shape[1]) for part in (felt, camera))
+            told = Conditions(frame.values.new_zeros(len(frame.values), 0, self.action.dim), *nothing)
+            memory = self.dynamics.begin(cut_frames(frame, 0, 0), told)
+        parts = (frame.values, felt, camera, memory)
+        values, felt, camera, memory = each(parts, lambda part: part.repeat_interleave(count, dim=0))
+        return as_frame(State(values)), felt, camera, memory
 
 
 def pay(penalty: Penalty, frames: Tokens, told: Conditions, step: Step) -> Float[Tensor, ""]:

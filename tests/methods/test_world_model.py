@@ -160,6 +160,25 @@ def test_the_pose_of_a_hand_is_known_exactly():
     assert (found[..., 6] == 1).all(), "a gripper is closed at most"
 
 
+@torch.no_grad()
+def test_a_camera_is_told_of_and_stays_where_it_is():
+    tiny = replace(vjepa2_ac.TINY, extrinsics=6)
+    method, batch = tiny.build().eval(), draw_batch(tiny)
+    with pytest.raises(ValueError, match="the data have no `extrinsics`"):
+        method(batch, step_at(0, 1, Rows(0, 2, 2)))
+    camera = torch.randn(2, tiny.frames, 6)
+    assert method({**batch, "extrinsics": camera}, step_at(0, 1, Rows(0, 2, 2))).total > 0
+    found = []
+    for place in (camera, camera + 1):
+        known = torch.cat([batch["proprio"], place], dim=-1)
+        state = method.encode(Observation(batch["x"], known, batch["actions"]))
+        found.append(method.imagine(state, 0.1 * torch.ones(2, 1, 2, 7)))
+        torch.testing.assert_close(found[-1].known[:, 0, 1, 7:], place[:, -1])
+    assert not torch.allclose(found[0].latent, found[1].latent, atol=1e-4)
+    with pytest.raises(ValueError, match="7 numbers of the body and 6 of the camera, got 7"):
+        method.encode(Observation(batch["x"], batch["proprio"]))
+
+
 def test_plans_have_gradients():
     tiny = leworld.TINY
     method, batch = tiny.build(), draw_batch(tiny)
@@ -245,9 +264,9 @@ def test_what_is_missing_has_a_name():
         method({**batch, "actions": batch["actions"][:, :2]}, step)
     with pytest.raises(ValueError, match="two frames or more"):
         method({**batch, "x": batch["x"][:, :, :1]}, step)
-    with pytest.raises(ValueError, match="give observations with `known`"):
+    with pytest.raises(ValueError, match="give observations and states with `known`"):
         method.encode(Observation(batch["x"]))
-    with pytest.raises(ValueError, match="give states with `known`"):
+    with pytest.raises(ValueError, match="give observations and states with `known`"):
         method.imagine(State(torch.randn(2, 1, 24)), torch.zeros(2, 1, 1, 3))
     with pytest.raises(ValueError, match="cannot pay penalties"):
         WorldModelJEPA(

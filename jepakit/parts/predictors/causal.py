@@ -21,9 +21,13 @@ Grid = tuple[int, int]
 
 
 class Telling(nn.Module, ABC):
-    """How a transformer hears of actions. `extra` tokens of a step stand before those of its frame."""
+    """How a transformer hears of actions. `extra` tokens of a step stand before those of its frame.
+
+    Where it hears where the `camera` is, it is by so many numbers.
+    """
 
     extra: int = 0
+    camera: int = 0
 
     @abstractmethod
     def forward(
@@ -40,7 +44,7 @@ class AsTokens(Telling):
         self.embedding, self.action = Linear(dim, width), Linear(action, width)
         self.state = Linear(state, width) if state else None
         self.extrinsics = Linear(extrinsics, width) if extrinsics else None
-        self.extra = 1 + bool(state) + bool(extrinsics)
+        self.extra, self.camera = 1 + bool(state) + bool(extrinsics), extrinsics
 
     def forward(
         self, frames: Float[Tensor, "b t n d"], told: Conditions
@@ -164,7 +168,7 @@ class CausalDynamics(Dynamics):
     ) -> None:  # fmt: skip
         super().__init__()
         self.telling, self.position, self.encoder, self.head = telling, position, encoder, head
-        self.window, self.normalize = window, normalize
+        self.window, self.camera, self.normalize = window, telling.camera, normalize
 
     def forward(self, frames: Tokens, told: Conditions) -> Tokens:
         """Raises ValueError for more steps than the window has."""

@@ -53,10 +53,12 @@ class Past:
 class Dynamics(nn.Module, ABC):
     """The tokens of frames and conditions -> the tokens of their successors.
 
-    What is said of a step depends on it and on the `window - 1` steps before, never on a later one.
+    What is said of a step depends on it and on the `window - 1` steps before, never on a later one. Where they are told
+    where the `camera` is, it is by so many numbers.
     """
 
     window: int = 1
+    camera: int = 0
 
     @abstractmethod
     def forward(self, frames: Tokens, told: Conditions) -> Tokens:
