@@ -18,10 +18,10 @@ class Nevergrad(Planner):
     """An optimizer of https://facebookresearch.github.io/nevergrad by its name, one for each episode.
 
     It is asked for `samples` candidates at a time, `iterations` times. Slower than our own planners, for it thinks
-    in Python, candidate by candidate. Needs the extra `nevergrad`.
+    in Python, candidate by candidate. Needs the extra `nevergrad`; its NGOpt (1.0.12) fails under NumPy 2.4.
     """
 
-    optimizer: str = "NGOpt"
+    optimizer: str = "CMA"
     samples: int = 100
     iterations: int = 30
 
@@ -62,10 +62,10 @@ class Nevergrad(Planner):
         """An optimizer of its own for one episode, seeded by the episode's generator."""
         try:
             nevergrad = importlib.import_module("nevergrad")
-        except ImportError:
-            raise ImportError("this planner needs Nevergrad: pip install 'jepakit[nevergrad]'") from None
+        except ImportError as error:
+            raise ImportError(f"this planner needs Nevergrad ({error}): pip install 'jepakit[nevergrad]'") from None
         if self.optimizer not in nevergrad.optimizers.registry:
-            raise ValueError(f"Nevergrad has no optimizer {self.optimizer!r}; try NGOpt, CMA or TwoPointsDE")
+            raise ValueError(f"Nevergrad has no optimizer {self.optimizer!r}; try CMA or TwoPointsDE")
         searched = box.radius > 0
         low, high = (torch.tensor(bound)[searched].expand_as(begin).numpy() for bound in (box.low, box.high))
         space = nevergrad.p.Array(init=begin.numpy().copy()).set_bounds(low, high, full_range_sampling=False)
