@@ -4,7 +4,8 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from jepakit.config import Config
-from jepakit.methods.world_model import Penalty, Rollout, WorldModelJEPA
+from jepakit.methods.rollout import Penalty, Rollout
+from jepakit.methods.world_model import WorldModelJEPA
 from jepakit.parts.energies import l2
 from jepakit.parts.nn.causal import CausalTransformer
 from jepakit.parts.nn.frames import Frames

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from jepakit.config import Config
-from jepakit.methods.world_model import Penalty, Rollout, WorldModelJEPA
+from jepakit.methods.rollout import Penalty, Rollout
+from jepakit.methods.world_model import WorldModelJEPA
 from jepakit.parts.energies import l2
 from jepakit.parts.nn.convnet import ResNet
 from jepakit.parts.nn.frames import Frames
@@ -106,5 +107,7 @@ class MazePLDM(PLDM):
 
 
 TWO_ROOMS = PLDM()
+NANO = replace(TWO_ROOMS, network=SmallConvNet(), frames=8, dim=256, rollout=7, similarity=1.0, inverse=25.0)
+"""For a CPU. In a thousand steps, only so much weight of inverse dynamics makes it see the dot."""
 MAZE = MazePLDM()
 TINY = replace(TWO_ROOMS, frames=4, network=SmallConvNet(image=(16, 16), widths=(8, 16)), dim=24, rollout=3, proprio=2)

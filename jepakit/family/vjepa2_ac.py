@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 from jepakit.family.vjepa2 import VJEPA2
-from jepakit.methods.world_model import Rollout, WorldModelJEPA
+from jepakit.methods.rollout import Rollout
+from jepakit.methods.world_model import WorldModelJEPA
 from jepakit.parts.energies import l1
 from jepakit.parts.nn.backbone import Backbone
 from jepakit.parts.nn.causal import CausalTransformer

@@ -8,7 +8,8 @@ from torch import nn
 
 from jepakit.contracts import Method, Observation, Rows, State, WorldModel, step_at
 from jepakit.family import dinowm, leworld, pldm, vjepa2_ac
-from jepakit.methods.world_model import Penalty, Rollout, WorldModelJEPA
+from jepakit.methods.rollout import Penalty, Rollout
+from jepakit.methods.world_model import WorldModelJEPA
 from jepakit.parts.energies import l2
 from jepakit.parts.nn.frames import Frames, by_frame, cut_frames
 from jepakit.parts.nn.small_convnet import SmallConvNet
