@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 
+from jepakit.cli.acting import collect, plan
 from jepakit.cli.measuring import doctor, evaluate, probe, rank, report
 from jepakit.cli.training import list_recipes, show, train
 from jepakit.cli.using import convert, embed, export
@@ -54,8 +55,10 @@ VERBS: dict[str, Callable[[Words], object]] = {
     "eval": evaluate,
     "doctor": lambda words: parse(doctor, words, "doctor", doctor),
     "rank": rank,
+    "collect": lambda words: parse(collect, words, "collect", collect),
+    "plan": lambda words: parse(plan, words, "plan", plan),
 }
-_DESCRIBED = (list_recipes, show, train, probe, embed, export, convert, report, evaluate, doctor, rank)
+_DESCRIBED = (list_recipes, show, train, probe, embed, export, convert, report, evaluate, doctor, rank, collect, plan)
 
 
 def _overview() -> str:

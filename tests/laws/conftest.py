@@ -12,6 +12,7 @@ import jepakit.rivals
 from jepakit.config import Config
 from jepakit.methods.multiview import MultiView
 from jepakit.methods.world_model import WorldModelJEPA
+from jepakit.rivals.gcbc import Cloning
 
 
 def members() -> dict[str, Config]:
@@ -37,18 +38,18 @@ def batch_of(tiny: Config) -> Callable[[tuple[int, ...]], dict[str, torch.Tensor
         generator = torch.Generator().manual_seed(1)
         x = torch.randn(8, *shape, generator=generator)
         other = x + 0.1 * torch.randn(8, *shape, generator=generator)
-        told = acted(method, shape, 8, generator) if isinstance(method, WorldModelJEPA) else {}
+        told = acted(method, shape, 8, generator) if isinstance(method, WorldModelJEPA | Cloning) else {}
         return {"x": x, "globals": other.unsqueeze(1)} if compares else {"x": x, **told}
 
     return draw
 
 
 def acted(
-    method: WorldModelJEPA, shape: tuple[int, ...], count: int, generator: torch.Generator
+    method: WorldModelJEPA | Cloning, shape: tuple[int, ...], count: int, generator: torch.Generator
 ) -> dict[str, torch.Tensor]:
     """Actions of an arm or of what else the member is told of, and a body that each of them pushes along."""
     actions = torch.randn(count, shape[1] - 1, method.action.dim, generator=generator)
-    if method.body is None:
+    if isinstance(method, Cloning) or method.body is None:
         return {"actions": actions}
     start = torch.randn(count, 1, method.body.proprio.dim, generator=generator)
     pushes = actions[..., :1].expand(-1, -1, start.shape[2])

@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from jepakit.config import Config
 from jepakit.data.transforms import ImageTransform
 from jepakit.methods.world_model import WorldModelJEPA
+from jepakit.rivals.gcbc import Cloning
 from jepakit.train.fit import fit
 from jepakit.train.optimize import AdamW
 from jepakit.train.run import Keep, Run
@@ -57,9 +58,8 @@ class Noisy(Config):
 
 def test_ten_steps_are_five_and_five(tiny, tmp_path):
     method = tiny.build()
-    acts = isinstance(method, WorldModelJEPA)
-    action = method.action.dim if acts else 0
-    proprio = method.body.proprio.dim if acts and method.body is not None else 0
+    action = method.action.dim if isinstance(method, WorldModelJEPA | Cloning) else 0
+    proprio = method.body.proprio.dim if isinstance(method, WorldModelJEPA) and method.body is not None else 0
     run = Run(
         model=tiny,
         data=Noisy(shape=tiny.samples[0], action=action, proprio=proprio),

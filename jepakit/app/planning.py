@@ -1,0 +1,179 @@
+"""`jepakit plan`: how well a run reaches goals in a world, and a film of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from PIL import Image
+from torch import Tensor
+
+from jepakit.app.device import open_device
+from jepakit.contracts import Observation, World, WorldModel
+from jepakit.data.trajectories import Trajectories
+from jepakit.data.video_write import write_video
+from jepakit.evals.goals import SUITES, GoalReaching
+from jepakit.methods.world_model import WorldModelJEPA
+from jepakit.planning.actions import Box
+from jepakit.planning.cloned import Acting
+from jepakit.planning.control import Controller
+from jepakit.planning.outcome import Outcome
+from jepakit.planning.policies import GoalPolicy, Moments, Pictures
+from jepakit.pretrained import load_method
+from jepakit.train.log import read_run
+
+RATE, LARGER, FILMED = 12, 4, 9
+"""Frames a second of a film, pixels of it for each pixel of the world, and episodes that it shows side by side."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a run learnt, and how it wants to be shown a world."""
+
+    method: Any
+    pictures: Pictures
+
+
+def open_run(run: Path, device: str, trusted: bool) -> Loaded:
+    """The world model or cloned policy of a run. Raises ValueError for a run of another kind."""
+    data = read_run(run, trusted).data
+    method = load_method(str(run), trusted).to(open_device(device))
+    if not isinstance(data, Trajectories) or not isinstance(method, WorldModel | Acting):
+        raise ValueError(f"{run} learnt nothing that acts: plan with a run of `worlds:`, trained on trajectories")
+    window = method.dynamics.window if isinstance(method, WorldModelJEPA) else 1
+    return Loaded(method, Pictures(data.transform, window))
+
+
+def named_suite(world: str, episodes: int, seed: int) -> GoalReaching:
+    """The goals of a world, so many of them. Raises ValueError with the worlds that there are goals in."""
+    if world not in SUITES:
+        raise ValueError(f"there is no suite of goals in {world!r}; there are {', '.join(SUITES)}")
+    return replace(SUITES[world], episodes=episodes, seeds=(seed,))
+
+
+def compare(suite: GoalReaching, runs: Mapping[str, Loaded], video: Path | None) -> str:
+    """Random actions, every run, and planning with the true simulator, in the same episodes; a film of the first run.
+
+    Raises ValueError where there is no run.
+    """
+    outcomes = play(suite, runs)
+    if video is None:
+        return table(outcomes)
+    film(video, suite.simulator, outcomes[next(iter(runs))])
+    return f"{table(outcomes)}\nfilm: {video}"
+
+
+def play(suite: GoalReaching, runs: Mapping[str, Loaded]) -> dict[str, Outcome]:
+    """Everybody's episodes."""
+    if not runs:
+        raise ValueError("nothing to plan with: name the folder of a run, such as runs/two_rooms")
+    policies = {"random": suite.by_chance()}
+    policies |= {name: policy_of(suite, loaded) for name, loaded in runs.items()}
+    policies["true simulator"] = suite.by_truth()
+    return {name: suite.play(policy) for name, policy in policies.items()}
+
+
+def pursue(suite: GoalReaching, runs: Mapping[str, Loaded], goal: Path, video: Path | None) -> str:
+    """Plans with one run to what a picture shows, from the start of the suite's seed.
+
+    Raises ValueError for several runs.
+    """
+    if len(runs) != 1:
+        raise ValueError(f"a picture is planned for with one run, {len(runs)} are named")
+    picture = read_picture(goal, suite.simulator)
+    states, (before, after) = towards(suite, next(iter(runs.values())), picture, suite.seeds[0])
+    told = f"distance of latents from the goal: {before:.3f} at the start, {after:.3f} after {suite.budget} steps"
+    if video is None:
+        return told
+    write_film(video, suite.simulator, states[None], picture[None])
+    return f"{told}\nfilm: {video}"
+
+
+def policy_of(suite: GoalReaching, loaded: Loaded) -> GoalPolicy:
+    """A world model plans, what was cloned acts."""
+    if isinstance(loaded.method, WorldModel):
+        return suite.by_model(loaded.method, loaded.pictures)
+    return suite.by_cloning(loaded.method, loaded.pictures)
+
+
+def table(outcomes: Mapping[str, Outcome]) -> str:
+    """Who reached how many goals, and the protocol of all of them."""
+    lines = ["| policy | success | 95 % | episodes | steps (median) | CPU-s a plan |", "|" + " --- |" * 6]
+    for name, found in outcomes.items():
+        low, high = found.interval
+        steps = "" if found.steps is None else f"{found.steps:.0f}"
+        lines.append(
+            f"| {name} | {found.rate:.1%} | {low:.1%} to {high:.1%} | {len(found.episodes)} | {steps} "
+            f"| {found.cpu_seconds_per_plan:.3f} |"
+        )
+    protocols = "\n".join(f"{name}: {found.protocol}" for name, found in outcomes.items())
+    excluded = next(iter(outcomes.values())).excluded
+    return "\n".join(lines) + f"\n\n{excluded} episodes were solved at the start and are left out\n{protocols}"
+
+
+def film(path: Path, world: World, outcome: Outcome) -> None:
+    """The first episodes side by side, each beside its goal: .mp4, or .gif. Raises ValueError for another ending."""
+    write_film(path, world, outcome.states[:FILMED], world.render(outcome.goals[:FILMED]))
+
+
+def write_film(path: Path, world: World, states: Float[Tensor, "n t k"], goals: UInt8[Tensor, "n h w 3"]) -> None:
+    """Episodes in rows of three, the picture of the goal, dimmed, to the right of what happens."""
+    if path.suffix not in (".mp4", ".gif"):
+        raise ValueError(f"a film ends in .mp4 or .gif, not {path.name}")
+    across = min(3, len(states))
+    moments = []
+    for now in states.unbind(dim=1):
+        both = torch.cat([world.render(now), goals // 2 + 40], dim=2)
+        rows = [torch.cat(list(row), dim=1) for row in both.split(across) if len(row) == across]
+        moments.append(torch.cat(rows))
+    frames = torch.stack(moments).repeat_interleave(LARGER, dim=1).repeat_interleave(LARGER, dim=2).numpy()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".mp4":
+        write_video(path, frames, RATE)
+        return
+    pictures = [Image.fromarray(frame) for frame in frames]
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=1000 // RATE, loop=0)
+
+
+def read_picture(path: Path, world: World) -> UInt8[Tensor, "h w 3"]:
+    """A picture of a goal, as large as the world draws. Raises ValueError for a file that is no picture."""
+    height, width = world.render(world.start(torch.zeros(1, dtype=torch.int64))).shape[1:3]
+    try:
+        with Image.open(path) as opened:
+            return torch.from_numpy(np.array(opened.convert("RGB").resize((width, height))))
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read as a picture of a goal: {error}") from None
+
+
+def towards(
+    suite: GoalReaching, loaded: Loaded, goal: UInt8[Tensor, "h w 3"], seed: int
+) -> tuple[Float[Tensor, "t k"], tuple[float, float]]:
+    """Plans from the start of `seed` to what a picture shows, for the whole budget.
+
+    Gives the states passed through, and the distance of the model's latents from that of the goal at the start and at
+    the end. Raises ValueError for a run that does not plan.
+    """
+    if not isinstance(loaded.method, WorldModel):
+        raise ValueError("a picture of a goal is planned for by a world model, and this run cloned behavior")
+    world, see, timing = suite.simulator, loaded.pictures, suite.planning.timing
+    wanted = Observation(see.transform(goal.permute(2, 0, 1))[None, :, None])
+    pursuit = Controller(loaded.method, suite.planning, Box.of(world)).begin(wanted, [seed])
+    states, done = [world.start(torch.tensor([seed]))], [torch.zeros(1, 0, len(world.low))]
+
+    def seen() -> Observation:
+        return see(Moments(world, torch.stack(states, dim=1), torch.cat(done, dim=1)), timing)
+
+    def far() -> float:
+        with torch.no_grad():
+            latents = [loaded.method.encode(observation).latent for observation in (seen(), wanted)]
+        return float((latents[0] - latents[1]).square().mean())
+
+    before = far()
+    while len(states) <= suite.budget:
+        for action in pursuit(seen()).unbind(dim=1):
+            states.append(world.step(states[-1], action))
+            done.append(action.unsqueeze(1))
+    return torch.stack(states, dim=1)[0], (before, far())

@@ -1,0 +1,63 @@
+"""Verbs of worlds: collect, plan."""
+
+from pathlib import Path
+
+from jepakit.cli.words import Positional
+
+
+def collect(
+    world: Positional[str],
+    out: Path,
+    policy: str = "walk",
+    episodes: int = 1_000,
+    steps: int = 64,
+    seed: int = 0,
+) -> None:
+    """Episodes of a policy in a world, to train world models on; what is there already is not played again.
+
+    jepakit collect two_rooms --out data/two_rooms
+    jepakit collect two_rooms --policy confined --episodes 4000 --out data/no_crossing
+
+    Args:
+        world: two_rooms, diverse_maze, push or arm7
+        out: the folder to write
+        policy: who acts: uniform, walk, confined (passes no door), expert or mixture (walk and expert)
+        episodes: how many
+        steps: actions of an episode
+        seed: of all chance; every episode is a function of it and of its number
+    """
+    from jepakit.app import collecting
+
+    collecting.collect(collecting.named_world(world), collecting.named_policy(policy), episodes, steps, seed, out)
+
+
+def plan(
+    runs: Positional[tuple[Path, ...]],
+    world: str = "two_rooms",
+    goal: Path | None = None,
+    episodes: int = 100,
+    seed: int = 0,
+    video: Path | None = None,
+    device: str = "cpu",
+    trusted: bool = False,
+) -> None:
+    """How many goals a world model reaches by planning, beside chance, cloning and planning with the true simulator.
+
+    jepakit plan runs/two_rooms runs/two_rooms_bc --video goals.mp4
+    jepakit plan runs/two_rooms --goal goal.png --seed 3 --video there.gif
+
+    Args:
+        runs: folders of runs on trajectories
+        world: where: two_rooms
+        goal: a picture to get to from the start of `seed`, instead of the goals of episodes
+        episodes: how many of them
+        seed: of starts, goals and searches
+        video: a film of the first run, .mp4 or .gif
+        device: cpu, cuda or cuda:1
+        trusted: let run.json name classes outside of jepakit, which are imported
+    """
+    from jepakit.app import planning
+
+    suite = planning.named_suite(world, episodes, seed)
+    loaded = {run.name: planning.open_run(run, device, trusted) for run in runs}
+    print(planning.compare(suite, loaded, video) if goal is None else planning.pursue(suite, loaded, goal, video))

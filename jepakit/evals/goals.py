@@ -1,0 +1,88 @@
+"""Goals reached from pixels: planning with a world model, beside chance, cloning and planning with the truth."""
+
+from dataclasses import dataclass, replace
+
+from jepakit.config import Config
+from jepakit.contracts import World, WorldModel
+from jepakit.planning.actions import Box
+from jepakit.planning.cem import CEM
+from jepakit.planning.cloned import Acting, ClonedPolicy
+from jepakit.planning.control import Controller, Planning, Timing
+from jepakit.planning.costs import Reach
+from jepakit.planning.mppi import MPPI
+from jepakit.planning.outcome import Outcome
+from jepakit.planning.policies import GoalPolicy, Pictures, PlanningPolicy, RandomPolicy, States
+from jepakit.planning.protocol import EvaluationProtocol, evaluate
+from jepakit.planning.simulated import Simulated
+from jepakit.worlds.two_rooms import TwoRooms
+
+
+@dataclass(frozen=True, kw_only=True)
+class GoalReaching(Config):
+    """A world, how its goals are pursued, and how that is judged.
+
+    `planning` is that of a model; the true simulator plans by the same numbers, on the places `true_places` of the
+    world's state. Everybody plays the same episodes.
+    """
+
+    world: Config
+    planning: Planning
+    true_places: tuple[int, ...]
+    budget: int
+    episodes: int = 100
+    seeds: tuple[int, ...] = (0,)
+    batch: int = 50
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.world, World):
+            raise ValueError(f"{type(self.world).__name__} is no world to reach goals in")
+
+    @property
+    def simulator(self) -> World:
+        """The world."""
+        assert isinstance(self.world, World)
+        return self.world
+
+    def protocol(self, planning: Planning | None) -> EvaluationProtocol:
+        """The conditions for a policy with these numbers of planning, or none."""
+        return EvaluationProtocol(episodes=self.episodes, seeds=self.seeds, budget=self.budget, planning=planning)
+
+    def play(self, policy: GoalPolicy) -> Outcome:
+        """All episodes."""
+        return evaluate(policy, self.simulator, self.protocol(policy.planning), batch=self.batch)
+
+    def by_chance(self) -> GoalPolicy:
+        """Random actions, kept as long as decisions are."""
+        return RandomPolicy(Box.of(self.simulator), hold=self.planning.timing.hold)
+
+    def by_model(self, model: WorldModel, pictures: Pictures, planning: Planning | None = None) -> GoalPolicy:
+        """Planning with a model, by the numbers of the suite or others."""
+        controller = Controller(model, planning or self.planning, Box.of(self.simulator))
+        return PlanningPolicy(controller, pictures)
+
+    def by_truth(self) -> GoalPolicy:
+        """Planning by the same numbers with the world itself for a model, and the true distance for a cost."""
+        told = replace(self.planning.timing, told="concatenate")
+        cost = replace(self.planning.cost, seen=0.0, felt=1.0, places=self.true_places)
+        model = Simulated(self.simulator, self.planning.timing.skip)
+        controller = Controller(model, replace(self.planning, timing=told, cost=cost), Box.of(self.simulator))
+        return PlanningPolicy(controller, States(), name="planning with the true simulator")
+
+    def by_cloning(self, network: Acting, pictures: Pictures) -> GoalPolicy:
+        """What cloned behavior does, told nothing but where to go."""
+        return ClonedPolicy(network, pictures, self.planning.timing)
+
+
+BLOCKS = Timing(hold=4, skip=4, told="sum")
+TWO_ROOMS = GoalReaching(
+    world=TwoRooms(),
+    planning=Planning(
+        planner=CEM(samples=200, elites=20, iterations=6, least_spread=0.05), horizon=16, cost=Reach(when="sum"),
+        timing=BLOCKS, execute=4,
+    ),
+    true_places=(0, 1),
+    budget=100,
+)  # fmt: skip
+"""A goal in the same room or the other one, 100 steps, planned again every 4 (EB-JEPA 2602.03604: every step)."""
+BY_MPPI = replace(TWO_ROOMS.planning, planner=MPPI(samples=200, iterations=6))
+SUITES = {"two_rooms": TWO_ROOMS}

@@ -1,0 +1,32 @@
+"""Runs on trajectories. `jepakit train worlds:NAME`; every number can be overridden on the command line."""
+
+from dataclasses import replace
+
+from jepakit.data.trajectories import Trajectories
+from jepakit.family import pldm
+from jepakit.recipes.images import ONE_THREAD
+from jepakit.rivals.gcbc import GCBC
+from jepakit.train.optimize import AdamW
+from jepakit.train.run import Keep, Run
+from jepakit.train.watch import Watch
+
+
+def two_rooms() -> Run:
+    """PLDM of 0.6 million parameters in two rooms; collect first: `jepakit collect two_rooms --out data/two_rooms`."""
+    return Run(
+        model=pldm.NANO,
+        data=Trajectories(root="data/two_rooms", frames=pldm.NANO.frames, skip=4, blocks="sum"),
+        steps=3_000,
+        batch=64,
+        threads=ONE_THREAD,
+        optimizer=AdamW(peak=1e-3, start=0.0, end=1e-5, warmup=0.03, decay=(1e-5, 1e-5)),
+        clip=5.0,
+        keep=Keep(every=500),
+        watch=Watch(action="warn"),
+    )
+
+
+def two_rooms_bc() -> Run:
+    """Goal-conditioned behavior cloning on the same trajectories, with the same encoder."""
+    run = two_rooms()
+    return replace(run, model=GCBC(network=pldm.NANO.network, frames=pldm.NANO.frames, dim=pldm.NANO.dim))
