@@ -32,6 +32,7 @@ NAMES = (
     "sigreg",
     "ranks",
     "pose",
+    "cem_horizon2",
 )
 FOLDER = ROOT / "results" / "benchmarks"
 
