@@ -1,0 +1,90 @@
+"""From collected episodes to a model that plans: every verb of worlds, on a few steps."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from PIL import Image
+
+from jepakit import cli
+from jepakit.app import planning
+from jepakit.evals.goals import SUITES, TWO_ROOMS
+from jepakit.planning.cem import CEM
+
+QUICK = replace(
+    TWO_ROOMS,
+    planning=replace(TWO_ROOMS.planning, planner=CEM(samples=8, elites=2, iterations=2), horizon=2),
+    budget=8,
+)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A world model and a cloned policy, trained for two steps on the same few episodes."""
+    folder = tmp_path_factory.mktemp("rooms")
+    assert cli.run(["collect", "two_rooms", "--episodes", "12", "--steps", "32", "--out", str(folder / "data")]) == 0
+    small = ["--data.root", str(folder / "data"), "--steps", "2", "--batch", "4"]
+    for recipe in ("two_rooms", "two_rooms_bc"):
+        assert cli.run(["train", f"worlds:{recipe}", *small, "--out", str(folder / recipe)]) == 0
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setitem(SUITES, "two_rooms", QUICK)
+
+
+def test_episodes_are_those_of_their_seed_and_are_not_played_again(runs, tmp_path, capsys):
+    manifest = json.loads((runs / "data" / "manifest.json").read_text())
+    assert manifest["about"]["policy"]["class"].endswith("RandomWalk")
+    again = tmp_path / "data"
+    assert cli.run(["collect", "two_rooms", "--episodes", "5", "--steps", "32", "--out", str(again)]) == 0
+    sums = [json.loads((folder / "manifest.json").read_text())["episodes"] for folder in (again, runs / "data")]
+    assert all(sums[1][name] == entry for name, entry in sums[0].items())
+    assert "5 episodes, 165 moments" in capsys.readouterr().out
+
+
+def test_everybody_plays_the_same_episodes_and_a_film_shows_the_first_run(runs, tmp_path, capsys):
+    film = tmp_path / "film.gif"
+    words = ["plan", str(runs / "two_rooms"), str(runs / "two_rooms_bc"), "--episodes", "4", "--video", str(film)]
+    assert cli.run(words) == 0
+    told = capsys.readouterr().out
+    rows = [line.split(" | ")[0].strip("| ") for line in told.splitlines() if line.startswith("| ")]
+    assert rows[2:] == ["random", "two_rooms", "two_rooms_bc", "true simulator"]
+    assert told.count("budget 8") == 4
+    with Image.open(film) as opened:
+        assert (opened.n_frames, opened.size) == (9, (3 * 2 * 64 * planning.LARGER, 64 * planning.LARGER))
+
+
+def test_a_picture_is_a_goal(runs, tmp_path, capsys):
+    world, seed = QUICK.simulator, torch.tensor([3])
+    Image.fromarray(world.render(world.goal(seed))[0].numpy()).save(tmp_path / "goal.png")
+    words = ["plan", str(runs / "two_rooms"), "--goal", str(tmp_path / "goal.png"), "--seed", "3"]
+    assert cli.run([*words, "--video", str(tmp_path / "there.mp4")]) == 0
+    assert "distance of latents from the goal" in capsys.readouterr().out
+    assert (tmp_path / "there.mp4").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["collect", "mars", "--out", "x"], "there is no world 'mars'; there are two_rooms"),
+        (["collect", "two_rooms", "--policy", "fly", "--out", "x"], "there is no policy 'fly'"),
+        (["collect", "push", "--policy", "confined", "--out", "x"], "has no rooms"),
+        (["plan"], "name the folder of a run"),
+        (["plan", "RUN", "--world", "mars"], "no suite of goals in 'mars'"),
+        (["plan", "RUN", "--goal", "nothing.png"], "nothing.png cannot be read as a picture"),
+        (["plan", "BC", "--goal", "GOAL"], "this run cloned behavior"),
+        (["plan", "RUN", "BC", "--goal", "GOAL"], "planned for with one run, 2 are named"),
+        (["plan", "RUN", "--episodes", "1", "--video", "film.avi"], "a film ends in .mp4 or .gif"),
+    ],
+)
+def test_bad_input_is_one_sentence(runs, tmp_path, capsys, monkeypatch, words, told):
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (64, 64)).save("goal.png")
+    places = {"RUN": str(runs / "two_rooms"), "BC": str(runs / "two_rooms_bc"), "GOAL": "goal.png"}
+    assert cli.run([places.get(word, word) for word in words]) == 1
+    error = capsys.readouterr().err
+    assert told in error
+    assert len(error.strip().splitlines()) == 1
