@@ -99,15 +99,20 @@ def test_a_goal_is_its_own_solution_the_start_is_none_and_seeds_tell_all(task):
     assert len(torch.unique(start, dim=0)) == 2
 
 
-def test_picking_and_placing_goes_through_three_states():
+def test_picking_and_placing_goes_through_four_states():
     world = Arm7(task="pick_place").build()
-    start, (held, above, put) = world.start(SEEDS), world.subgoals(SEEDS).unbind(1)
-    assert is_held(held).all()
-    assert is_held(above).all()
-    assert not is_held(put).any()
-    assert (thing_of(held)[:, 2] > thing_of(start)[:, 2] + 0.03).all()
+    start, (around, closed, above, put) = world.start(SEEDS), world.subgoals(SEEDS).unbind(1)
+    assert is_held(torch.stack([around, closed, above, put])).tolist() == [
+        [False] * 2,
+        [True] * 2,
+        [True] * 2,
+        [False] * 2,
+    ]
+    assert length(thing_of(around) - thing_of(start)).max() < 0.01, "it was not pushed on the way"
+    assert length(hand_of(around) - thing_of(start)).max() < 0.03
+    assert (thing_of(above)[:, 2] > thing_of(start)[:, 2] + 0.03).all()
     assert (length((thing_of(above) - thing_of(put))[:, :2]) < 0.05).all()
-    assert not world.solved(held, put).any()
+    assert not world.solved(closed, put).any()
 
 
 def test_a_thing_that_is_held_moves_with_the_hand_and_falls_when_let_go():

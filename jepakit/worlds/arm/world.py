@@ -62,8 +62,12 @@ class ArmWorld:
         return self.subgoals(seeds)[:, -1]
 
     def subgoals(self, seeds: Int[Tensor, "b"]) -> Float[Tensor, "b g k"]:
-        """The states to go through, the goal included: three for pick_place (the thing held, above its place, put down
-        there, as in V-JEPA 2-AC), the goal alone for the other tasks."""
+        """The states to go through, the goal included, for planners that look but a step or two ahead.
+
+        grasp: the open hand around the thing, closed around it, the thing lifted. pick_place: the first two of these,
+        then the thing above its place, and put down there (V-JEPA 2-AC has the last three). The other tasks have but
+        their goal.
+        """
         return torch.stack([self._episode(seed).through for seed in seeds.tolist()])
 
     def step(self, states: Float[Tensor, "*s k"], actions: Float[Tensor, "*s a"]) -> Float[Tensor, "*s k"]:
@@ -130,11 +134,13 @@ class ArmWorld:
         """The script picks the thing up; what it does then depends on the task."""
         start, place = self._draw_start(chance), _draw_place(chance)
         lifted = thing_of(start) + torch.tensor([0.0, 0.0, 2.5 * LIFTED])
-        held = self._follow("carry", start, lifted)[-1]
+        picked = self._follow("carry", start, lifted)
+        closed, held = int(is_held(picked).int().argmax()), picked[-1]
         if not is_held(held) or (thing_of(held)[2] - thing_of(start)[2]) < LIFTED:
             return None
+        around = picked[closed - 1 : closed + 1]
         if self.config.task == "grasp":
-            return Episode(start, held[None])
+            return Episode(start, torch.cat([around, held[None]]))
         if length((thing_of(start) - place)[:2]) < FAR:
             return None
         if self.config.task == "reach_with_object":
@@ -145,7 +151,7 @@ class ArmWorld:
         above = self._follow("carry", held, over)[-1]
         put = self._follow("put", above, place)[-1]
         reached = is_held(above) and is_solved(self.config, put, _with_thing(put, place))
-        return Episode(start, torch.stack([held, above, put])) if reached else None
+        return Episode(start, torch.cat([around, torch.stack([above, put])])) if reached else None
 
     def _follow(self, errand: Errand, start: Float[Tensor, "k"], place: Float[Tensor, "3"]) -> Float[Tensor, "t k"]:
         """The states of an errand, until the arm comes to rest."""
