@@ -31,6 +31,8 @@ NAMES = (
     "products",
     "sigreg",
     "ranks",
+    "lqr",
+    "plan",
     "pose",
     "cem_horizon2",
 )

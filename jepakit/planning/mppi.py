@@ -25,7 +25,7 @@ class MPPI(Planner):
     samples: int = 300
     iterations: int = 30
     spread: float = 0.5
-    cooling: float = 0.9
+    cooling: float = 0.85
     temperature: float = 0.2
     color: float = 0.0
 
