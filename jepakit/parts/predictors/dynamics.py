@@ -71,6 +71,8 @@ class Dynamics(nn.Module, ABC):
     def advance(self, memory: Any, frame: Tokens, told: Conditions) -> tuple[Tokens, Any]:
         """The successor of one frame, and the memory with that frame in it."""
         assert isinstance(memory, Past), "a memory comes from begin"
+        if self.window == 1:
+            return self(frame, told), memory
         known = Past(torch.cat([memory.frames, frame.values.unsqueeze(1)], dim=1), memory.told.then(told))
         successors = self(laid_like(frame, known.frames), known.told)
         return frame.with_values(by_frame(successors)[:, -1]), self._remember(known)
