@@ -6,7 +6,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 LIBRARY = "jepakit"
-WORDS = ("tokens", "config", "schedules", "contracts")
+WORDS = ("tokens", "config", "schedules", "poses", "contracts")
 """Modules that stand alone and are read together."""
 
 
