@@ -31,7 +31,7 @@ from jepakit.train.watch import Watch
 
 Model = LVJEPA | NextFrames | VQVideo | PixelDiffusion
 
-STEPS = 2_000
+STEPS = 2_400
 """Steps of latent-variable JEPA, in batches of 64; the others take as many as that pays for."""
 BATCH = 32
 """Samples of a step of the models of pixels, which cost more for each."""
@@ -39,7 +39,7 @@ ASKED = ForetellingEval(data=Branching(sprites="digits"), pasts=200, draws=12)
 JEPAS: dict[str, LVJEPA] = {"lvjepa": lvjepa.SMALL, "no_z": replace(lvjepa.SMALL, latent="none")}
 OF_PIXELS: dict[str, Model] = {
     "next_frames": NextFrames(
-        frames=8, image=(32, 32), tubelet=4, patch=8, dim=64, depth=2, heads=4, decoder_dim=128, decoder_depth=2,
+        frames=8, image=(32, 32), tubelet=4, patch=8, dim=64, depth=2, heads=4, decoder_dim=96, decoder_depth=2,
         decoder_heads=4, initialization="fan_in", normalize_pixels=False,
     ),
     "vq_video": vq_video.SMALL,

@@ -56,9 +56,9 @@ class Denoising(Foretelling):
             mixed = mixed + (self.predictor.tokenizer.paste(clean) - mixed) / (self.steps - step)
         return mixed
 
-    def foretelling_flops(self, context: int, future: int) -> int:
+    def foretelling_flops(self, future: int) -> int:
         """One look at a noisy clip."""
-        return self.predictor.flops(context, future)
+        return self.predictor.flops(future)
 
     def _errors(
         self, context: Tokens, future: Float[Tensor, "b c r h w"], noise: Tensor, share: Float[Tensor, "b"]

@@ -49,8 +49,8 @@ class Foretelling(nn.Module, ABC):
         """So many futures of each context, one context after the other."""
 
     @abstractmethod
-    def foretelling_flops(self, context: int, future: int) -> int:
-        """Operations of all but the backbone for one sample of so many tokens, forward."""
+    def foretelling_flops(self, future: int) -> int:
+        """Operations of all but the backbone for one sample whose future is so many tokens, forward."""
 
     def energy(self, x: Tensor, y: Tensor, z: Tensor | None = None, generator: Generator | None = None) -> Tensor:
         """How badly the future in the clips `y` [b c t h w] follows from the past in the clips `x`, per sample: [b].
@@ -77,4 +77,4 @@ class Foretelling(nn.Module, ABC):
     def flops(self, past: Tensor, future: Tensor) -> int:
         """Operations of a training step for one sample of these clips: a backward pass costs two forward ones."""
         context, asked = count_tokens(past, self.backbone), self.target(future[:1], self.backbone).values.shape[1]
-        return 3 * (self.backbone.flops(context) + self.foretelling_flops(context, asked))
+        return 3 * (self.backbone.flops(context) + self.foretelling_flops(asked))

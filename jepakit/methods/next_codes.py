@@ -45,6 +45,6 @@ class NextCodes(Foretelling):
         """Codes are drawn, and read back."""
         return self.codes.read(self.predictor.draw(context, count, generator).flatten(0, 1))
 
-    def foretelling_flops(self, context: int, future: int) -> int:
+    def foretelling_flops(self, future: int) -> int:
         """There and back, and what foretells."""
         return self.codes.flops(future) + self.predictor.flops()

@@ -27,7 +27,7 @@ class PixelDiffusion(HalfClipSizes):
         tokenizer = PatchTokenizer(self.asked_cell, self.channels, width)
         position = SinCos(width, self.asked_extent, IN_TIME, "uniform")
         blocks = Transformer(width, self.predictor_depth, self.predictor_heads, 4.0, self.eps)
-        predictor = Denoiser(self.dim, tokenizer, position, blocks, width)
+        predictor = Denoiser(self.dim, tokenizer, position, blocks, self.tokens)
         initialize(predictor, self.initialization)
         return Denoising(backbone, tokenizer, self.frames // 2, predictor, self.steps)
 

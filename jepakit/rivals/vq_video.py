@@ -32,9 +32,9 @@ class VQVideo(HalfClipSizes):
         """The method: backbone, codes, and what foretells them. Raises ValueError for sizes that do not fit."""
         self.require_halves({"codes": math.prod(self.levels)}, {"coder_depth": self.coder_depth})
         coder, backbone = self._coder(), self.build_backbone()
-        width, (context, asked) = self.predictor_dim, self.tokens
+        width, asked = self.predictor_dim, math.prod(self.asked_extent)
         blocks = CausalTransformer(width, self.predictor_depth, self.predictor_heads, eps=self.eps)
-        predictor = NextCode(self.dim, blocks, width, math.prod(self.levels), context, asked)
+        predictor = NextCode(self.dim, blocks, width, math.prod(self.levels), self.tokens, asked)
         for network in (coder, predictor):
             initialize(network, self.initialization)
         assert isinstance(coder.encoder.tokenizer, PatchTokenizer)

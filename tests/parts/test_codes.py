@@ -94,5 +94,10 @@ def test_codes_are_drawn_as_often_as_they_are_foretold(predictor):
 
 
 def test_another_number_of_codes_is_refused(predictor):
-    with pytest.raises(ValueError, match="places were learnt for 3 tokens and 4 codes"):
+    with pytest.raises(ValueError, match="places were learnt for 4 codes, got 5"):
         predictor(context(1), torch.zeros(1, 5, dtype=torch.long))
+
+
+def test_another_context_is_refused(predictor):
+    with pytest.raises(ValueError, match="a context is 24 numbers here, got 16"):
+        predictor(context(1).take(torch.tensor([[0, 1]])), torch.zeros(1, 4, dtype=torch.long))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from jepakit.parts.nn.backbone import Backbone
 from jepakit.parts.nn.initialize import Initialization, initialize
-from jepakit.parts.nn.position import IN_TIME, SinCos
+from jepakit.parts.nn.position import Rotary
 from jepakit.parts.nn.sizes import ClipSizes
 from jepakit.parts.nn.transformer import Transformer
 from jepakit.parts.tokenizers.patches import PatchTokenizer
@@ -14,7 +14,7 @@ from jepakit.parts.tokenizers.patches import PatchTokenizer
 
 @dataclass(frozen=True, kw_only=True)
 class HalfClipSizes(ClipSizes):
-    """The past is seen by a backbone of the size of latent-variable JEPA's; `predictor_` are sizes of what foretells.
+    """The past is seen by the backbone of latent-variable JEPA; `predictor_` are sizes of what foretells.
 
     As is: 8 frames of 32 pixels, of which the second half is asked for.
     """
@@ -26,7 +26,9 @@ class HalfClipSizes(ClipSizes):
     dim: int = 64
     depth: int = 2
     heads: int = 4
-    predictor_dim: int = 128
+    predictor_dim: int = 96
+    """Not much less than a patch has numbers that differ (a third of its pixels, where all is gray), for it is told
+    through so many."""
     predictor_depth: int = 2
     predictor_heads: int = 4
     asked_tubelet: int = 2
@@ -44,9 +46,9 @@ class HalfClipSizes(ClipSizes):
         return self.frames // 2 // self.asked_tubelet, *self.extent[1:]
 
     @property
-    def tokens(self) -> tuple[int, int]:
-        """How many tokens there are of the past, and of the future."""
-        return math.prod(self.extent) // 2, math.prod(self.asked_extent)
+    def tokens(self) -> int:
+        """How many tokens the past is cut into."""
+        return math.prod(self.extent) // 2
 
     def require_halves(self, widths: Mapping[str, int], depths: Mapping[str, int]) -> None:
         """Raises ValueError for halves that are no whole tubelets, or sizes that a network cannot have."""
@@ -61,10 +63,9 @@ class HalfClipSizes(ClipSizes):
                                  f"{name}={tubelet}, got {self.frames}")  # fmt: skip
 
     def build_backbone(self) -> Backbone:
-        """What the past is seen with. Places are added, so that whoever foretells can read them off its tokens."""
+        """What the past is seen with."""
         tokenizer = PatchTokenizer(self.cell, self.channels, self.dim)
-        extent = (self.extent[0] // 2, *self.extent[1:])
         encoder = Transformer(self.dim, self.depth, self.heads, self.mlp_ratio, self.eps)
-        backbone = Backbone(tokenizer, SinCos(self.dim, extent, IN_TIME, "uniform"), encoder)
+        backbone = Backbone(tokenizer, Rotary(self.dim // self.heads), encoder)
         initialize(backbone, self.initialization)
         return backbone
