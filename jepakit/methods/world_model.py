@@ -72,6 +72,8 @@ class WorldModelJEPA(nn.Module):
 
     def forward(self, batch: Mapping[str, Tensor], step: Step) -> Losses:
         """The mean energy of next frames, the error of what the body feels, and what prevents collapse."""
+        if "actions" not in batch:
+            raise ValueError("a world model learns from trajectories, and these data have no `actions`")
         if self.training:
             self._learn_scales(batch)
         frames, answers = self.look(batch["x"])

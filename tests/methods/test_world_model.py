@@ -261,6 +261,8 @@ def test_what_is_missing_has_a_name():
     method, batch, step = tiny.build(), draw_batch(tiny), step_at(0, 1, Rows(0, 2, 2))
     with pytest.raises(ValueError, match="the data have no `proprio`"):
         method({"x": batch["x"], "actions": batch["actions"]}, step)
+    with pytest.raises(ValueError, match="these data have no `actions`"):
+        method({"x": batch["x"]}, step)
     with pytest.raises(ValueError, match="4 frames have 3 actions between them, got 2"):
         method({**batch, "actions": batch["actions"][:, :2]}, step)
     with pytest.raises(ValueError, match="two frames or more"):

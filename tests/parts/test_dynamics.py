@@ -135,6 +135,13 @@ def test_tokens_that_are_missing_or_too_many_are_named():
         transformer("tokens rotary")(frames, Conditions(told.action, told.state, told.state))
 
 
+def test_frames_of_another_size_are_refused():
+    frames, told = draw(2)
+    fewer = Tokens(frames.values[:, :2], frames.coords[:, :2], None, (2, 1, 1))
+    with pytest.raises(ValueError, match="made for 4 tokens a frame, and these have 1"):
+        transformer("beside learned")(fewer, told)
+
+
 def test_scaling_begins_as_the_identity():
     """AdaLN-zero: before training, no action changes anything."""
     dynamics = transformer("scaling learned")

@@ -29,9 +29,10 @@ def test_one_that_learns_nothing_changes_nothing():
     assert torch.equal(scale(rows), rows)
 
 
-def test_another_number_of_numbers_is_refused():
-    with pytest.raises(ValueError, match="vectors of 3 numbers were trained, and these have 4"):
-        Standardize(3)(torch.randn(2, 4))
+@pytest.mark.parametrize("ask", [Standardize.forward, Standardize.learn])
+def test_another_number_of_numbers_is_refused(ask):
+    with pytest.raises(ValueError, match="made for vectors of 3 numbers and these have 4"):
+        ask(Standardize(3), torch.randn(2, 4))
 
 
 def test_checkpoints_carry_the_moments():

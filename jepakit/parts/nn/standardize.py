@@ -31,8 +31,7 @@ class Standardize(nn.Module):
 
     def forward(self, x: Float[Tensor, "*n a"]) -> Float[Tensor, "*n a"]:
         """Standardized. Raises ValueError for another number of numbers than it was made for."""
-        if x.shape[-1] != self.dim:
-            raise ValueError(f"vectors of {self.dim} numbers were trained, and these have {x.shape[-1]}")
+        self._require(x)
         return (x - self.mean) / self.deviation if self.learns else x
 
     def restore(self, z: Float[Tensor, "*n a"]) -> Float[Tensor, "*n a"]:
@@ -47,6 +46,7 @@ class Standardize(nn.Module):
     @torch.no_grad()
     def learn(self, x: Float[Tensor, "*n a"]) -> None:
         """Takes the vectors of one step into account; equal to the moments of all vectors so far (Chan et al. 1983)."""
+        self._require(x)
         if not self.learns:
             return
         rows = x.flatten(0, -2).float()
@@ -58,3 +58,10 @@ class Standardize(nn.Module):
         self.variance.lerp_(variance, share).add_(share * (1 - share) * gap.square())
         self.mean.lerp_(mean, share)
         self.count.add_(new).clamp_(max=MOST)
+
+    def _require(self, x: Float[Tensor, "*n a"]) -> None:
+        if x.shape[-1] != self.dim:
+            raise ValueError(
+                f"the model was made for vectors of {self.dim} numbers and these have {x.shape[-1]}: `action` and "
+                "`proprio` say how many it takes"
+            )

@@ -104,7 +104,12 @@ class LearnedPlaces(nn.Module):
         nn.init.trunc_normal_(self.vectors, std=0.02)
 
     def add(self, x: Float[Tensor, "b t m w"], first: int) -> Float[Tensor, "b t m w"]:
-        """Tokens of steps from the `first` on that know where they are."""
+        """Tokens of steps from the `first` on that know where they are. Raises ValueError for frames of other sizes."""
+        if x.shape[2] != self.vectors.shape[1]:
+            raise ValueError(
+                f"places were made for {self.vectors.shape[1]} tokens a frame, and these have {x.shape[2]}; tell the "
+                "model how many `places` a frame has"
+            )
         return x + self.vectors[first : first + x.shape[1]]
 
     def rotation(self, first: int, steps: int, sides: Grid, device: torch.device) -> Rotation | None:
