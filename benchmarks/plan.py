@@ -47,7 +47,7 @@ def pursue(model: WorldModelJEPA, episodes: int) -> Callable[[], object]:
 def main() -> None:
     """Measures, prints a table and writes results/benchmarks/plan.json."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=9, help="how often each model plans")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each model plans")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     table = Table(title="CPU-seconds of a plan, one thread")
