@@ -8,6 +8,7 @@ from rich.progress import Progress
 from jepakit.config import Config
 from jepakit.contracts import World
 from jepakit.data.trajectory_files import Manifest, write_episodes
+from jepakit.worlds.arm.policy import ArmPolicy
 from jepakit.worlds.collect import Collector
 from jepakit.worlds.listing import WORLDS
 from jepakit.worlds.policies import Expert, Mixture, Policy, RandomWalk, Uniform
@@ -18,9 +19,10 @@ POLICIES: dict[str, Config] = {
     "confined": RandomWalk(confined=True),
     "expert": Expert(),
     "mixture": Mixture(policies=(RandomWalk(), Expert())),
+    "arm": ArmPolicy(),
 }
 """Who may act, by the name on the command line: anything at all, a walk that goes on as it went, one that passes no
-door, somebody who knows the way but for noise, and half of these and half of those."""
+door, somebody who knows the way but for noise, half of these and half of those, and the errands of an arm."""
 
 
 def collect(

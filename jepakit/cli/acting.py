@@ -21,7 +21,7 @@ def collect(
     Args:
         world: two_rooms, diverse_maze, push or arm7
         out: the folder to write
-        policy: who acts: uniform, walk, confined (passes no door), expert or mixture (walk and expert)
+        policy: who acts: uniform, walk, confined (passes no door), expert, mixture (walk and expert) or arm (arm7's)
         episodes: how many
         steps: actions of an episode
         seed: of all chance; every episode is a function of it and of its number

@@ -90,7 +90,8 @@ def write_episodes(
             if done % _NOTED_EVERY == 0:
                 write_manifest(folder, Manifest(about, count, sizes, entries))
     finally:
-        write_manifest(folder, Manifest(about, count, sizes, entries))
+        if entries:  # else nothing was made, and the folder is free for something else
+            write_manifest(folder, Manifest(about, count, sizes, entries))
     return Manifest(about, count, sizes, entries)
 
 

@@ -133,6 +133,12 @@ def test_what_is_no_episode_is_refused_in_a_sentence(tmp_path, change, words):
         write_episodes(tmp_path, 1, lambda numbers: iter([{**tracks.episode(0), **change}]), tracks.ABOUT)
 
 
+def test_a_collection_that_never_began_leaves_the_folder_free(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        write_episodes(tmp_path, 3, Recorder(limit=0), {"world": "another"})
+    assert tracks.write(tmp_path, 3).is_complete
+
+
 def test_a_manifest_of_something_else_is_refused_in_a_sentence(tmp_path):
     (tmp_path / "manifest.json").write_text(json.dumps({"name": "app"}))
     with pytest.raises(ValueError, match="not a manifest of episodes"):

@@ -8,7 +8,7 @@ import warnings
 from typing import Any
 
 
-class NoCanvas(Exception):
+class NoCanvas(ValueError):
     """There is nothing that MuJoCo could draw on: one sentence that says how to mend it."""
 
 
