@@ -10,13 +10,13 @@ gymnasium = pytest.importorskip("gymnasium", reason="environments need gymnasium
 
 from gymnasium.utils.env_checker import check_env  # noqa: E402, after the test is skipped without it
 
-from jepakit.worlds.environments import register  # noqa: E402
+from jepakit.worlds.arm.engine import NoCanvas  # noqa: E402
+from jepakit.worlds.environments import IDS, register  # noqa: E402
 from jepakit.worlds.push import Push  # noqa: E402
 from jepakit.worlds.two_rooms import TwoRooms  # noqa: E402
 
 QUICK = {"jepakit/Push-v0": {"config": Push(offset=3)}}
 """Goals that are found sooner."""
-IDS = ["jepakit/TwoRooms-v0", "jepakit/DiverseMaze-v0", "jepakit/DiverseMazeUnseen-v0", "jepakit/Push-v0"]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -27,7 +27,10 @@ def registered():
 
 @pytest.mark.parametrize("name", IDS)
 def test_it_passes_the_check_of_gymnasium(name: str):
-    environment = gymnasium.make(name, render_mode="rgb_array", **QUICK.get(name, {})).unwrapped
+    try:
+        environment = gymnasium.make(name, render_mode="rgb_array", **QUICK.get(name, {})).unwrapped
+    except (ImportError, NoCanvas) as reason:
+        pytest.skip(f"{name} does not run here: {reason}")
     with warnings.catch_warnings():
         # Advice for training by rewards: what a body feels has no bound, and an action is in units of the world.
         warnings.filterwarnings("ignore", message=".*(Box observation space|normalized space|Box action space).*")
