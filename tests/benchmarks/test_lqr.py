@@ -3,7 +3,9 @@
 import pytest
 import torch
 
-from benchmarks.lqr import BOX, GOAL, HORIZON, PLANNERS, costs_of, gap_of, optimum, starts, system
+from benchmarks.lqr import BOX, GOAL, HORIZON, PLANNERS, costs_of, gap_of, optimum, quadratic, starts, system
+from jepakit.planning.cem import CEM
+from jepakit.planning.planner import generators_for
 
 
 def test_riccati_gives_the_least_cost():
@@ -28,3 +30,24 @@ def test_doing_nothing_is_far_from_it():
     world, states = system(), starts(6)
     still = costs_of(world, states)(torch.zeros(6, 1, HORIZON, 2)).squeeze(1)
     assert (still / optimum(world, states, HORIZON)[0] > 1.2).all()
+
+
+def test_replanning_under_gaussian_noise_costs_what_the_best_feedback_costs():
+    """The best actions do not know the noise to come, and do not need to: certainty equivalence."""
+    world, noise = system(), 0.3 * torch.randn(HORIZON, 6, 4, generator=torch.Generator().manual_seed(3))
+
+    def planned(states, left, moment):
+        return CEM().plan(costs_of(world, states), BOX, left, generators_for(range(6), moment)).actions[:, 0]
+
+    def best(states, left, moment):
+        return optimum(world, states, left)[1][:, 0].float()
+
+    totals = []
+    for act in (planned, best):
+        states, total = starts(6), torch.zeros(6)
+        for moment in range(HORIZON):
+            actions = act(states, HORIZON - moment, moment)
+            total += quadratic(states, world.place) + quadratic(actions, world.effort)
+            states = states @ world.move.T + actions @ world.push.T + noise[moment]
+        totals.append((total + quadratic(states, world.end)).sum())
+    assert (totals[0] / totals[1] - 1).abs() <= GOAL
