@@ -16,7 +16,7 @@ def load_mujoco() -> Any:
     """The package. Raises ImportError, with what to install, where it is missing.
 
     It decides how to draw when it is loaded first. So where nobody has (MUJOCO_GL) and there is no screen, OSMesa is
-    chosen, whose pictures are the same on every machine, or EGL where only that is installed.
+    chosen, whose pictures depend on no graphics card, or EGL where only that is installed.
     """
     if _has_no_screen() and "MUJOCO_GL" not in os.environ:
         found = [name for name, library in (("osmesa", "OSMesa"), ("egl", "EGL")) if ctypes.util.find_library(library)]
