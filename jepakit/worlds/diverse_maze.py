@@ -177,7 +177,8 @@ class DiverseMaze(Config):
         layout, share = uniforms(seeds, 2, _PAIR).unbind(dim=1)
         chosen = (layout * len(ends)).long()
         first = torch.where(chosen > 0, ends[chosen - 1], 0)
-        return pairs[first + (share * (ends[chosen] - first)).long()]
+        count = ends[chosen] - first
+        return pairs[first + torch.minimum((share * count).long(), count - 1)]  # a share near 1 may round up to all
 
     def _place(self, cells: Int[Tensor, "b"], seeds: Int[Tensor, "b"], stream: int) -> Float[Tensor, "b k"]:
         layout = self.walls()[self._draw_pair(seeds)[:, 0]]

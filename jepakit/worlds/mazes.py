@@ -50,11 +50,6 @@ def pack(walls: Bool[Tensor, "*s n n"]) -> Float[Tensor, "*s words"]:
     return (flat << torch.arange(_BITS, device=walls.device)).sum(dim=-1).to(torch.float32)
 
 
-def words(cells: int) -> int:
-    """How many numbers a packed layout takes."""
-    return -(-(cells**2) // _BITS)
-
-
 def unpack(packed: Float[Tensor, "*s words"], cells: int) -> Bool[Tensor, "*s n n"]:
     """What was packed."""
     bits = (packed.long().unsqueeze(-1) >> torch.arange(_BITS, device=packed.device)) & 1
