@@ -82,8 +82,8 @@ class PushWorld:
     def step(self, states: Float[Tensor, "*s k"], actions: Float[Tensor, "*s a"]) -> Float[Tensor, "*s k"]:
         """What a push makes of each state, one after the other: the physics knows a single board."""
         moves = cut(actions, self.config.longest, self.longest)
-        after = self.physics.step(states.reshape(-1, 5).double().numpy(), moves.reshape(-1, 2).double().numpy())
-        return torch.from_numpy(after).float().view(states.shape)
+        flat = (numbers.reshape(-1, numbers.shape[-1]).detach().cpu().double().numpy() for numbers in (states, moves))
+        return torch.from_numpy(self.physics.step(*flat)).view(states.shape).to(states)
 
     def render(self, states: Float[Tensor, "b k"]) -> UInt8[Tensor, "b h w c"]:
         """RGB: the block, and the disc over it, with smooth edges."""
@@ -100,7 +100,7 @@ class PushWorld:
         return (away[..., :4].norm(dim=-1) < self.config.reach) & (angle.abs() < self.config.turn)
 
     def guide(self, states: Float[Tensor, "*s k"], goals: Float[Tensor, "*s k"]) -> Float[Tensor, "*s a"]:
-        """Around the block to the side that is away from the goal, then through its middle; nobody cares how it turns.
+        """Around the block to the side that is away from the goal, then through its middle, and it turns as it may.
 
         Where the block is there, the disc goes to its own place.
         """
