@@ -52,8 +52,8 @@ class GoalReaching(Config):
         return evaluate(policy, self.simulator, self.protocol(policy.planning), batch=self.batch)
 
     def by_chance(self) -> GoalPolicy:
-        """Random actions, kept as long as decisions are."""
-        return RandomPolicy(Box.of(self.simulator), hold=self.planning.timing.hold)
+        """Another random action at every step."""
+        return RandomPolicy(Box.of(self.simulator))
 
     def by_model(self, model: WorldModel, pictures: Pictures, planning: Planning | None = None) -> GoalPolicy:
         """Planning with a model, by the numbers of the suite or others."""

@@ -4,7 +4,9 @@ JEPAs for planning (LeCun 2022, section 4.6; V-JEPA 2-AC 2506.09985, DINO-WM 241
 2603.19312) differ in who encodes, who answers, and what prevents collapse; they share this rule.
 """
 
+import math
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -33,6 +35,7 @@ class WorldModelJEPA(nn.Module):
 
     Batches are {"x": [b c t h w], "actions": [b t-1 a]} and, where there is a `body`, {"proprio": [b t p]}; with
     dynamics that are told of the camera, {"extrinsics": [b t e]}. Without a `network`, the target is what sees, too.
+    From the share `settled` of a run on, the network stays as it is, and the dynamics alone go on learning.
     It is a Method and a WorldModel: actions and what is known come and go in real units. Known is what the body feels
     and, behind it, where the camera is, which stays where it is.
     """
@@ -47,12 +50,14 @@ class WorldModelJEPA(nn.Module):
         body: Body | None = None,
         rollout: Rollout | None = None,
         penalties: Mapping[str, Penalty] | None = None,
+        settled: float = math.inf,
     ) -> None:
         super().__init__()
         if network is None and penalties:
             raise ValueError("a network that does not learn cannot pay penalties; leave them out")
         self.network, self.dynamics, self.target, self.compare = network, dynamics, target, energy
-        self.action, self.body, self.rollout = action, body, rollout or Rollout()
+        self.action, self.body, self.rollout, self.settled = action, body, rollout or Rollout(), settled
+        self.takes_turns = settled < math.inf  # then a step leaves out what has settled, for which DDP must not wait
         self.penalties = dict(penalties or {})
         self.rules = nn.ModuleDict(
             {name: penalty.rule for name, penalty in self.penalties.items() if isinstance(penalty.rule, nn.Module)}
@@ -76,11 +81,13 @@ class WorldModelJEPA(nn.Module):
             raise ValueError("a world model learns from trajectories, and these data have no `actions`")
         if self.training:
             self._learn_scales(batch)
-        frames, answers = self.look(batch["x"])
+        seeing = step.progress < self.settled
+        with nullcontext() if seeing else torch.no_grad():
+            frames, answers = self.look(batch["x"])
         told, felt = self.tell(batch, frames_in(frames))
         guesses = self.predict(frames, told)
         terms = self._errors(guesses, answers, felt)
-        for name, penalty in self.penalties.items():
+        for name, penalty in self.penalties.items() if seeing else ():
             terms[name] = penalty.weight * pay(penalty, frames, told, step)
         gflops = step.rows.total * self.flops(frames) / 1e9
         metrics = {"gflops": torch.tensor(gflops, dtype=torch.float64)}

@@ -289,3 +289,21 @@ def test_later_frames_change_no_latent():
         last = tiny.frames - 1
         assert torch.equal(cut_frames(before, 0, last).values, cut_frames(after, 0, last).values)
         assert not torch.equal(before.values, after.values)
+
+
+def test_what_has_settled_stays_and_the_dynamics_go_on():
+    method = replace(pldm.TINY, proprio=0, hidden=(16,), settled=0.5).build()
+    generator = torch.Generator().manual_seed(0)
+    batch = {
+        "x": torch.randn(4, 3, 4, 16, 16, generator=generator),
+        "actions": torch.randn(4, 3, 2, generator=generator),
+    }
+    early = method(batch, step_at(4, 11, Rows(0, 4, 4)))
+    assert {"moments", "similarity", "inverse"} < early.terms.keys()
+    late = method(batch, step_at(5, 11, Rows(0, 4, 4)))
+    assert late.terms.keys() == {"prediction", "rollout"}
+    late.total.backward()
+    assert all(parameter.grad is None for parameter in method.network.parameters())
+    assert all(parameter.grad is not None for parameter in method.dynamics.parameters())
+    assert method.takes_turns
+    assert not pldm.TINY.build().takes_turns
