@@ -77,12 +77,12 @@ BLOCKS = Timing(hold=4, skip=4, told="sum")
 TWO_ROOMS = GoalReaching(
     world=TwoRooms(),
     planning=Planning(
-        planner=CEM(samples=200, elites=20, iterations=6, least_spread=0.05), horizon=16, cost=Reach(when="sum"),
+        planner=CEM(samples=100, elites=10, iterations=5, spread=1.0, least_spread=0.05), horizon=16, cost=Reach(when="sum"),
         timing=BLOCKS, execute=4,
     ),
     true_places=(0, 1),
     budget=100,
 )  # fmt: skip
 """A goal in the same room or the other one, 100 steps, planned again every 4 (EB-JEPA 2602.03604: every step)."""
-BY_MPPI = replace(TWO_ROOMS.planning, planner=MPPI(samples=200, iterations=6))
+BY_MPPI = replace(TWO_ROOMS.planning, planner=MPPI(samples=100, iterations=5, spread=1.0))
 SUITES = {"two_rooms": TWO_ROOMS}

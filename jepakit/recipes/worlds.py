@@ -16,12 +16,12 @@ def two_rooms() -> Run:
     return Run(
         model=pldm.NANO,
         data=Trajectories(root="data/two_rooms", frames=pldm.NANO.frames, skip=4, blocks="sum"),
-        steps=9_000,
+        steps=5_400,
         batch=64,
         threads=ONE_THREAD,
         optimizer=AdamW(peak=1e-3, start=0.0, end=1e-5, warmup=0.03, decay=(1e-5, 1e-5)),
         clip=5.0,
-        keep=Keep(every=1_500),
+        keep=Keep(every=900),
         watch=Watch(action="warn"),
     )
 
