@@ -49,6 +49,19 @@ SPEED = (
         "largest difference of any regularizer on several ranks from one",
         most=1e-9,
     ),
+    Row("speed.cem_horizon2.ratio", "imagining two steps with V-JEPA 2-AC, against a plain loop", 1.7),
+    Row("speed.pose.ratio", "400 poses moved, against SciPy one by one", 50),
+    Row("speed.plan.cpu_seconds", "a plan of CEM, 300 samples, 30 iterations, 5 blocks", most=1.0),
+    Row("planners.lqr.max_gap", "largest gap of any planner to the optimum of a linear system", most=0.01),
+    *(
+        Row(f"worlds.{name}.frames_per_second", f"frames a second, {words}, acting and drawing")
+        for name, words in {
+            "two_rooms": "TwoRooms",
+            "diverse_maze": "DiverseMaze",
+            "push": "Push",
+            "arm7": "Arm7",
+        }.items()
+    ),
     Row("speed.int8.ratio", "inference in int8, against float32", 1.5),
     Row("speed.loading.ratio", "JPEG to a random crop, against Pillow at equal pixels", 1.5),
     Row("speed.decode.ratio", "16 frames of a video as RGB, against the fastest other decoder that is installed", 0.9),
@@ -113,6 +126,19 @@ FORETOLD = {
     "foretell.{}.place_error": "error of the place", "foretell.{}.coverage": "futures that are foretold",
     "foretell.{}.precision": "draws that may come", "foretell.{}.probe_error": "error of the probe itself",
 }  # fmt: skip
+ROOMS = (
+    Row("two_rooms.cem.success", "planning with PLDM, CEM", 0.9),
+    Row("two_rooms.mppi.success", "the same, MPPI"),
+    Row("two_rooms.oracle_dynamics.success", "planning with the true simulator, CEM"),
+    Row("two_rooms.bc.success", "goal-conditioned behavior cloning"),
+    Row("two_rooms.random.success", "random actions", most=0.1),
+    Row("two_rooms.replan.1.success", "CEM, planning again after each decision (4 steps)"),
+    Row("two_rooms.replan.k.success", "after four decisions"),
+    Row("two_rooms.replan.open_loop.success", "never"),
+    Row("two_rooms.poor_data.cem.success", "CEM, from episodes that never passed the door"),
+    Row("two_rooms.poor_data.bc.success", "cloning of these"),
+    Row("two_rooms.poor_data.random.success", "random actions in the same episodes"),
+)
 CUTS = {"first": "the first ones, as the released code does", "random": "random ones", "pad": "all, padded"}
 """What is kept of masks that differ in length, by `rectangular`."""
 RELIABILITY = (
@@ -249,6 +275,8 @@ def figure(value: float, unit: str) -> str:
             return f"{value:.3g} times"
         case "count" | "effective rank" | "":
             return f"{value:.4g}"
+        case "frames a second":
+            return f"{value:,.0f} frames a second"
         case "seconds":
             return f"{value:.0f} s"
         case "MB":

@@ -34,6 +34,7 @@ from benchmarks.claims import (
     PROTOCOLS,
     RELIABILITY,
     ROBOT,
+    ROOMS,
     SCORES,
     SETS,
     SPEED,
@@ -84,7 +85,7 @@ def renewed(text: str, claims: Claims) -> str:
 
 def expected() -> set[str]:
     """Every claim that the tables have a place for."""
-    rows = {row.claim for row in (*SPEED, *RELIABILITY, *ABLATION, *COLLAPSE, *VIDEO, *FUTURES, *LEJEPA)}
+    rows = {row.claim for row in (*SPEED, *RELIABILITY, *ABLATION, *COLLAPSE, *VIDEO, *FUTURES, *LEJEPA, *ROOMS)}
     rows |= {claim for table in CROSSED.values() for claim in asked_of(*table)}
     return rows | {cell for name in SETS for subject in SUBJECTS for cell in cells(name, subject) if cell}
 
@@ -233,6 +234,7 @@ TABLES: dict[str, Callable[[Claims], str]] = {
     "dense": listed(DENSE),
     "lejepa": listed(LEJEPA),
     "futures": listed(FUTURES),
+    "rooms": listed(ROOMS),
     "collapse": listed(COLLAPSE),
     "speed": listed(SPEED),
     "kept": kept,

@@ -77,8 +77,8 @@ BLOCKS = Timing(hold=4, skip=4, told="sum")
 TWO_ROOMS = GoalReaching(
     world=TwoRooms(),
     planning=Planning(
-        planner=CEM(samples=100, elites=10, iterations=5, spread=1.0, least_spread=0.05), horizon=16, cost=Reach(when="sum"),
-        timing=BLOCKS, execute=4,
+        planner=CEM(samples=100, elites=10, iterations=5, spread=1.0, least_spread=0.05), horizon=16,
+        cost=Reach(when="sum"), timing=BLOCKS, execute=4,
     ),
     true_places=(0, 1),
     budget=100,
