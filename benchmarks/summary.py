@@ -46,7 +46,8 @@ def learning_claims(folder: Path) -> dict[str, dict[str, Any]]:
         raw = json.loads(path.read_text())
         for name, value in raw["claims"].items():
             own = {key: raw[key][name] if isinstance(raw[key], dict) else raw[key] for key in ("flops", "unit")}
-            rows[name].append({**raw, "value": value, **own})
+            if value is not None:  # a mark that a seed never reached has no price: the seeds that did are named
+                rows[name].append({**raw, "value": value, **own})
     return {name: over_seeds(found) for name, found in rows.items()}
 
 
