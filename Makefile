@@ -10,10 +10,10 @@ BIN := $(VENV)/bin
 export OMP_WAIT_POLICY ?= passive
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check learning bench results docs clean
+.PHONY: help demo demo-planning test check learning bench results docs clean
 
 help: ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
 $(VENV)/demo.stamp: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "jepakit needs Python 3.11 or newer, $(PYTHON) is %d.%d: make PYTHON=python3.11 ..." % sys.version_info[:2])'
@@ -31,6 +31,13 @@ demo: $(VENV)/demo.stamp ## pretrain a small I-JEPA on real pictures without lab
 	$(BIN)/jepakit probe $(OUT)
 	$(BIN)/jepakit report $(OUT)
 
+ROOMS ?= runs/rooms_demo
+demo-planning: $(VENV)/dev.stamp ## a world model of two rooms learns from pixels and plans to goals: a film and a table
+	$(BIN)/jepakit collect two_rooms --policy mixture --episodes 1500 --out $(ROOMS)/data
+	$(BIN)/jepakit train worlds:two_rooms --data.root $(ROOMS)/data --steps 2700 --out $(ROOMS)/model
+	$(BIN)/jepakit train worlds:two_rooms_bc --data.root $(ROOMS)/data --steps 500 --out $(ROOMS)/cloned
+	$(BIN)/jepakit plan $(ROOMS)/model $(ROOMS)/cloned --episodes 20 --video $(ROOMS)/goals.mp4
+
 test: $(VENV)/dev.stamp ## the test suite
 	$(BIN)/pytest
 
@@ -47,6 +54,11 @@ learning: $(VENV)/dev.stamp ## what is learnt, on real data: hours; resumable; w
 	$(BIN)/python -m benchmarks.dense
 	$(BIN)/python -m benchmarks.anticipation
 	$(BIN)/python -m benchmarks.latent
+	$(BIN)/python -m benchmarks.foretelling
+	$(BIN)/python -m benchmarks.arena
+	$(BIN)/python -m benchmarks.lejepa
+	$(BIN)/python -m benchmarks.nuisance
+	$(BIN)/python -m benchmarks.two_rooms
 
 bench: $(VENV)/dev.stamp ## speed, as ratios in one run; writes results/benchmarks/
 	$(BIN)/python -m benchmarks

@@ -64,10 +64,14 @@ def in_processes(
     found: dict[str, list[float]] = {side: [] for side in sides}
     for _ in range(arguments.rounds):
         for side in sides:
-            command = [sys.executable, "-m", module, "--side", side]
-            told = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
-            found[side].append(float(json.loads(told.stdout)))
+            found[side].append(in_a_process(module, side))
     return found
+
+
+def in_a_process(module: str, side: str) -> float:
+    """The growth that a fresh process measures: `python -m MODULE --side SIDE` prints it."""
+    command = [sys.executable, "-m", module, "--side", side]
+    return float(json.loads(subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout))
 
 
 def growth(step: StepOnce, x: Tensor) -> float:

@@ -3,6 +3,7 @@
 The one file that needs the simulator. An episode is played first, then only the moments that are kept are drawn.
 """
 
+import importlib
 import warnings
 import zlib
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from jaxtyping import Float, UInt8
 from jepakit.data.robot_takes import FRAMES, SIZE, Take
 
 try:
-    import mujoco  # pyright: ignore[reportMissingImports]
+    mujoco: Any = importlib.import_module("mujoco")  # it has no types
     from metaworld.env_dict import (  # pyright: ignore[reportMissingImports]
         ALL_V3_ENVIRONMENTS_GOAL_OBSERVABLE as _SCENES,
     )
