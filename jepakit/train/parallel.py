@@ -5,6 +5,7 @@ blocks are compiled, recomputed and sharded one by one.
 """
 
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ from jepakit.contracts import Losses, Method, Rows, Step
 from jepakit.train.run import Run
 
 Mode = Literal["single", "ddp", "fsdp"]
+
+LETTING_GO = 0.05
+"""Seconds: more than a thread needs to free a few tensors."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,9 @@ def start(run: Run) -> Iterator[Place]:
     finally:
         torch.set_num_threads(threads)
         if joins:
+            # A thread of gloo that is letting go of the last collective's tensors needs Python's lock, and whoever
+            # drops the last reference to the group (DDP does, at times) waits for that thread with the lock held.
+            time.sleep(LETTING_GO)
             dist.destroy_process_group()
 
 
