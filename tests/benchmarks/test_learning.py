@@ -8,12 +8,14 @@ from benchmarks import (
     arena,
     cells,
     dense,
+    foretelling,
     latent,
     learning,
     lejepa,
     metaworld,
     nuisance,
     tables,
+    two_rooms,
     video,
 )
 from jepakit.probes.finetune import FineTune
@@ -21,7 +23,10 @@ from jepakit.recipes import images
 
 
 def test_every_claim_of_learning_has_a_cell():
-    suites = (learning, video, dense, anticipation, metaworld, arena, lejepa, nuisance, latent)
+    suites = (
+        *(learning, video, dense, anticipation, metaworld),
+        *(arena, lejepa, nuisance, latent, foretelling, two_rooms),
+    )
     claims = {claim for suite in suites for cell in suite.cells().values() for claim in cell.claims}
     measured_elsewhere = {row.claim for row in (*tables.SPEED, *tables.RELIABILITY)}
     counted = {"collapse.false_alarms", "collapse.misses"}
