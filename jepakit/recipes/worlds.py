@@ -27,6 +27,7 @@ def two_rooms() -> Run:
 
 
 def two_rooms_bc() -> Run:
-    """Goal-conditioned behavior cloning on the same trajectories, with the same encoder."""
-    run = two_rooms()
-    return replace(run, model=GCBC(network=pldm.NANO.network, frames=pldm.NANO.frames, dim=pldm.NANO.dim))
+    """Goal-conditioned behavior cloning on the same trajectories: the same encoder, which learns for as many steps."""
+    run, world = two_rooms(), pldm.NANO
+    model = GCBC(network=world.network, frames=world.frames, dim=world.dim)
+    return replace(run, model=model, steps=round(world.settled * run.steps))
