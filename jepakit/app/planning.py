@@ -19,7 +19,7 @@ from jepakit.evals.goals import SUITES, GoalReaching
 from jepakit.methods.world_model import WorldModelJEPA
 from jepakit.planning.actions import Box
 from jepakit.planning.cloned import Acting
-from jepakit.planning.control import Controller
+from jepakit.planning.control import Controller, moved
 from jepakit.planning.outcome import Outcome
 from jepakit.planning.policies import GoalPolicy, Moments, Pictures
 from jepakit.pretrained import load_method
@@ -35,16 +35,18 @@ class Loaded:
 
     method: Any
     pictures: Pictures
+    device: torch.device
 
 
 def open_run(run: Path, device: str, trusted: bool) -> Loaded:
     """The world model or cloned policy of a run. Raises ValueError for a run of another kind."""
     data = read_run(run, trusted).data
-    method = load_method(str(run), trusted).to(open_device(device))
+    place = open_device(device)
+    method = load_method(str(run), trusted).to(place)
     if not isinstance(data, Trajectories) or not isinstance(method, WorldModel | Acting):
         raise ValueError(f"{run} learnt nothing that acts: plan with a run of `worlds:`, trained on trajectories")
     window = method.dynamics.window if isinstance(method, WorldModelJEPA) else 1
-    return Loaded(method, Pictures(data.transform, window))
+    return Loaded(method, Pictures(data.transform, window), place)
 
 
 def named_suite(world: str, episodes: int, seed: int) -> GoalReaching:
@@ -95,8 +97,8 @@ def pursue(suite: GoalReaching, runs: Mapping[str, Loaded], goal: Path, video: P
 def policy_of(suite: GoalReaching, loaded: Loaded) -> GoalPolicy:
     """A world model plans, what was cloned acts."""
     if isinstance(loaded.method, WorldModel):
-        return suite.by_model(loaded.method, loaded.pictures)
-    return suite.by_cloning(loaded.method, loaded.pictures)
+        return suite.by_model(loaded.method, loaded.pictures, device=loaded.device)
+    return suite.by_cloning(loaded.method, loaded.pictures, loaded.device)
 
 
 def table(outcomes: Mapping[str, Outcome]) -> str:
@@ -160,7 +162,7 @@ def towards(
         raise ValueError("a picture of a goal is planned for by a world model, and this run cloned behavior")
     world, see, timing = suite.simulator, loaded.pictures, suite.planning.timing
     wanted = Observation(see.transform(goal.permute(2, 0, 1))[None, :, None])
-    pursuit = Controller(loaded.method, suite.planning, Box.of(world)).begin(wanted, [seed])
+    pursuit = Controller(loaded.method, suite.planning, Box.of(world), device=loaded.device).begin(wanted, [seed])
     states, done = [world.start(torch.tensor([seed]))], [torch.zeros(1, 0, len(world.low))]
 
     def seen() -> Observation:
@@ -168,7 +170,7 @@ def towards(
 
     def far() -> float:
         with torch.no_grad():
-            latents = [loaded.method.encode(observation).latent for observation in (seen(), wanted)]
+            latents = [loaded.method.encode(moved(each, loaded.device)).latent for each in (seen(), wanted)]
         return float((latents[0] - latents[1]).square().mean())
 
     before = far()

@@ -19,7 +19,7 @@ def collect(
     jepakit collect two_rooms --policy confined --episodes 4000 --out data/no_crossing
 
     Args:
-        world: two_rooms, diverse_maze, push or arm7
+        world: two_rooms, diverse_maze, diverse_maze_unseen, push or arm7
         out: the folder to write
         policy: who acts: uniform, walk, confined (passes no door), expert, mixture (walk and expert) or arm (arm7's)
         episodes: how many

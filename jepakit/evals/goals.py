@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, replace
 
+import torch
+
 from jepakit.config import Config
 from jepakit.contracts import World, WorldModel
 from jepakit.planning.actions import Box
@@ -55,9 +57,15 @@ class GoalReaching(Config):
         """Another random action at every step."""
         return RandomPolicy(Box.of(self.simulator))
 
-    def by_model(self, model: WorldModel, pictures: Pictures, planning: Planning | None = None) -> GoalPolicy:
-        """Planning with a model, by the numbers of the suite or others."""
-        controller = Controller(model, planning or self.planning, Box.of(self.simulator))
+    def by_model(
+        self,
+        model: WorldModel,
+        pictures: Pictures,
+        planning: Planning | None = None,
+        device: torch.device | str = "cpu",
+    ) -> GoalPolicy:
+        """Planning with a model that is on `device`, by the numbers of the suite or others."""
+        controller = Controller(model, planning or self.planning, Box.of(self.simulator), device=device)
         return PlanningPolicy(controller, pictures)
 
     def by_truth(self) -> GoalPolicy:
@@ -68,9 +76,9 @@ class GoalReaching(Config):
         controller = Controller(model, replace(self.planning, timing=told, cost=cost), Box.of(self.simulator))
         return PlanningPolicy(controller, States(), name="planning with the true simulator")
 
-    def by_cloning(self, network: Acting, pictures: Pictures) -> GoalPolicy:
+    def by_cloning(self, network: Acting, pictures: Pictures, device: torch.device | str = "cpu") -> GoalPolicy:
         """What cloned behavior does, told nothing but where to go."""
-        return ClonedPolicy(network, pictures, self.planning.timing)
+        return ClonedPolicy(network, pictures, self.planning.timing, device)
 
 
 BLOCKS = Timing(hold=4, skip=4, told="sum")

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from jepakit.contracts import Observation
-from jepakit.planning.control import Planning, Timing
+from jepakit.planning.control import Planning, Timing, moved
 from jepakit.planning.policies import GoalActor, Moments, Observe
 
 
@@ -26,15 +27,16 @@ class ClonedPolicy:
     network: Acting
     observe: Observe
     timing: Timing
+    device: torch.device | str = "cpu"
     name: str = "behavior cloning"
     planning: Planning | None = None
 
     def begin(self, goals: Moments, seeds: Sequence[int]) -> GoalActor:
         """Looks at the goals, once."""
-        wanted = self.observe(goals, self.timing)
+        wanted = moved(self.observe(goals, self.timing), self.device)
 
         def act(moments: Moments) -> Float[Tensor, "b e a"]:
-            told = self.network.act(self.observe(moments, self.timing), wanted)
-            return self.timing.undone(told)
+            told = self.network.act(moved(self.observe(moments, self.timing), self.device), wanted)
+            return self.timing.undone(told.cpu())
 
         return act

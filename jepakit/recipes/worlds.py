@@ -12,7 +12,10 @@ from jepakit.train.watch import Watch
 
 
 def two_rooms() -> Run:
-    """PLDM of 0.6 million parameters in two rooms; collect first: `jepakit collect two_rooms --out data/two_rooms`."""
+    """PLDM of a million parameters in two rooms, on episodes that `jepakit collect` made.
+
+    Collect first: `jepakit collect two_rooms --policy mixture --episodes 4000 --out data/two_rooms`.
+    """
     return Run(
         model=pldm.NANO,
         data=Trajectories(root="data/two_rooms", frames=pldm.NANO.frames, skip=4, blocks="sum"),
