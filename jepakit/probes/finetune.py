@@ -1,7 +1,7 @@
 """What labels make of a backbone when all of it may learn; from random weights, this is supervised training."""
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from jepakit.config import Config
 from jepakit.contracts import Dataset
+from jepakit.probes.census import Census, Counted
 from jepakit.probes.features import Encoder, Pixels, device_of, first_readable
 from jepakit.probes.lowshot import PerClass, Share, repetitions
 from jepakit.probes.result import Outcome, Result, conclude
@@ -68,29 +69,35 @@ class FineTune(Config):
 
     def measure(self, subject: Subject, seed: int) -> Result:
         """The test accuracy of the fine-tuned copy; the mean over draws where labels are drawn or `draws` given."""
-        started = perf_counter()
+        started, whole = perf_counter(), subject.splits
         draws = self.draws or 1
         if self.amount is not None:
-            labels = torch.as_tensor(subject.splits.train.labels)
+            labels = torch.as_tensor(whole.train.labels)
             draws = repetitions(self.draws, len(balanced(labels, self.amount.per_class(labels), torch.Generator())))
         seeds = range(seed, seed + draws)
+        train, validation, test = (Counted(part) for part in (whole.augmented, whole.validation, whole.test))
+        read = Subject(
+            subject.name, subject.backbone, replace(whole, augmented=train, validation=validation, test=test)
+        )
         outcomes = [
-            self._with_all(subject, each) if self.amount is None else self._with_few(subject, each) for each in seeds
+            self._with_all(read, train, validation, each) if self.amount is None else self._with_few(read, each)
+            for each in seeds
         ]
-        return conclude(self, subject, outcomes, seeds, started)
+        census = Census.of(train=train, validation=validation, test=test)
+        return conclude(self, subject, outcomes, seeds, started, census)
 
-    def _with_all(self, subject: Subject, seed: int) -> Outcome:
+    def _with_all(self, subject: Subject, train: Counted, validation: Counted, seed: int) -> Outcome:
         splits = subject.splits
-        fitted = [self._fit(subject, splits.augmented, rate, seed) for rate in self.rates]
+        fitted = [self._fit(subject, train, rate, seed) for rate in self.rates]
         best, chosen = 0, {}
         if len(fitted) > 1:
-            scores = [self._accuracy(model, splits.validation) for model in fitted]
+            scores = [self._accuracy(model, validation) for model in fitted]
             best = scores.index(max(scores))
             chosen = {"rate": self.rates[best], "validation": max(scores)}
         return Outcome(
             correct=self._correct(fitted[best], splits.test),
-            labels=subject.census.sizes["train"],
-            labels_to_choose=subject.census.sizes["validation"] if chosen else 0,
+            labels=train.readable,
+            labels_to_choose=validation.readable,
             chosen=chosen,
             chosen_on=splits.chosen_on if chosen else "nothing was chosen",
         )

@@ -20,6 +20,13 @@ def test_it_learns(parts, name):
     assert result.interval == "Wilson over the test samples"
 
 
+def test_no_features_are_computed_beside(parts):
+    subject = Subject("jepa", Projection(), Splits.of(parts))
+    result = SMALL.measure(subject, seed=1)
+    assert "tables" not in vars(subject)
+    assert result.splits == {"train": 120, "validation": 0, "test": 60}
+
+
 def test_the_backbone_itself_is_not_touched_and_a_frozen_copy_learns(parts):
     backbone = Projection().requires_grad_(False)
     before = backbone.project.clone()
