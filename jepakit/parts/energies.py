@@ -28,6 +28,12 @@ def l2(prediction: Tokens, target: Tokens, weight: Weight = None) -> Float[Tenso
     return _average(F.mse_loss(prediction.values, target.values, reduction="none"), target.valid, weight)
 
 
+def root_l2(prediction: Tokens, target: Tokens, weight: Weight = None) -> Float[Tensor, "b"]:
+    """The root of the mean squared difference, a distance; where there is none, its gradient is 0."""
+    squared = l2(prediction, target, weight)
+    return squared.clamp(min=torch.finfo(squared.dtype).tiny).sqrt()
+
+
 def cosine(prediction: Tokens, target: Tokens, weight: Weight = None) -> Float[Tensor, "b"]:
     """One minus the cosine of the angle between prediction and target."""
     angle = 1 - F.cosine_similarity(prediction.values, target.values, dim=-1)

@@ -1,7 +1,7 @@
 """Who answers the question. Which target is used is how a masked method is kept from collapsing."""
 
 import copy
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -190,7 +190,7 @@ class PixelTarget(nn.Module):
 
 
 def make_target(name: TargetName, backbone: Backbone, momentum: Schedule) -> EMATarget | SharedTarget | PixelTarget:
-    """The target of this name for `backbone`; only an average has a `momentum`."""
+    """The target of this name for `backbone`; only an average has a `momentum`. Raises ValueError for other names."""
     match name:
         case "ema":
             return EMATarget(backbone, momentum)
@@ -198,6 +198,8 @@ def make_target(name: TargetName, backbone: Backbone, momentum: Schedule) -> EMA
             return PixelTarget(backbone.tokenizer)
         case "shared" | "stop_gradient":
             return SharedTarget(stop_gradient=name == "stop_gradient")
+        case _:
+            raise ValueError(f"target is one of {', '.join(get_args(TargetName))}, got {name!r}")
 
 
 def _local(tensor: Tensor) -> Tensor:

@@ -19,10 +19,12 @@ from jepakit.tokens import Tokens
 
 When = Literal["last", "sum"]
 """Which moments of a future count: the last one alone, or all of them."""
-Measure = Literal["l1", "l2", "cosine"]
+Measure = Literal["l1", "l2", "root_l2", "cosine"]
 Imagine = Callable[[Float[Tensor, "b s h a"]], State]
 """What another model (or this one, told something else) imagines under the same actions."""
-ENERGIES: dict[Measure, Energy] = {"l1": energies.l1, "l2": energies.l2, "cosine": energies.cosine}
+ENERGIES: dict[Measure, Energy] = {
+    "l1": energies.l1, "l2": energies.l2, "root_l2": energies.root_l2, "cosine": energies.cosine,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -47,9 +49,10 @@ class Distance:
     energy: Energy = energies.l2
     when: When = "last"
     discount: float = 1.0
+    final: float = 1.0
 
     def __call__(self, states: State, actions: Float[Tensor, "b s h a"]) -> Float[Tensor, "b s"]:
-        return over_time(self._far, states.latent, self.when, self.discount)
+        return over_time(self._far, states.latent, self.when, self.discount, self.final)
 
     def _far(self, latent: Float[Tensor, "b s h n d"]) -> Float[Tensor, "b s h"]:
         return compare(self.energy, latent, self.goal.latent)
@@ -63,10 +66,11 @@ class KnownDistance:
     energy: Energy = energies.l2
     when: When = "last"
     discount: float = 1.0
+    final: float = 1.0
     places: tuple[int, ...] | None = None
 
     def __call__(self, states: State, actions: Float[Tensor, "b s h a"]) -> Float[Tensor, "b s"]:
-        return over_time(self._far, known(states), self.when, self.discount)
+        return over_time(self._far, known(states), self.when, self.discount, self.final)
 
     def _far(self, moments: Float[Tensor, "b s h k"]) -> Float[Tensor, "b s h"]:
         wanted = known(self.goal)
@@ -90,10 +94,11 @@ class KeepOut:
     """How deep a future goes into zones that are not to be entered, as shares of their radii summed over time.
 
     `positions` reads places [b s h p] from states: from what is known (`KnownPositions`), or by a decoder from the
-    latents. Outside of all zones nothing is paid. `margin` widens them, for models that err.
+    latents. Zones are the same in all episodes, or those of each. Outside of all zones nothing is paid. `margin` widens
+    them, for models that err.
     """
 
-    centers: Float[Tensor, "z p"]
+    centers: Float[Tensor, "*b z p"]
     radii: Float[Tensor, "z"]
     positions: Callable[[State], Float[Tensor, "b s h p"]]
     margin: float = 0.0
@@ -103,7 +108,8 @@ class KeepOut:
             raise ValueError(f"zones have radii above 0, got {self.radii.tolist()} and a margin of {self.margin}")
 
     def __call__(self, states: State, actions: Float[Tensor, "b s h a"]) -> Float[Tensor, "b s"]:
-        away = self.positions(states).unsqueeze(-2) - self.centers.to(actions)
+        centers = self.centers.to(actions)
+        away = self.positions(states).unsqueeze(-2) - (centers if centers.dim() == 2 else centers[:, None, None])
         radii = self.radii.to(actions) + self.margin
         nearness = 1 - torch.linalg.vector_norm(away, dim=-1) / radii
         return nearness.clamp(min=0).sum(dim=(2, 3))
@@ -144,12 +150,15 @@ class Disagreement:
 class Reach(Config):
     """Makes the cost of a goal: the distance in the latents, and `felt` times that in what is known exactly.
 
-    `places` are those of what is known that count. The numbers of jepa-wms (2512.24497) are felt 0.1, or 0.
+    In a sum over time, the last moment counts `final` times. "l2" is the mean of squares, "root_l2" its root, which
+    grows like a way does: so that it pays to go around a wall. `places` are those of what is known that count. The
+    numbers of jepa-wms (2512.24497) are felt 0.1, or 0.
     """
 
     measure: Measure = "l2"
     when: When = "last"
     discount: float = 1.0
+    final: float = 1.0
     seen: float = 1.0
     felt: float = 0.0
     places: tuple[int, ...] | None = None
@@ -161,25 +170,35 @@ class Reach(Config):
             raise ValueError("`places` choose among what is felt, which has no weight; give `felt` one")
         if not 0 < self.discount <= 1:
             raise ValueError(f"discount is in (0, 1], got {self.discount}")
+        if self.final <= 0 or (self.when == "last" and self.final != 1):
+            raise ValueError(f"`final` is a weight above 0 in a sum over time, got {self.final} with when={self.when!r}")
 
     def __call__(self, goal: State) -> Cost:
         """The cost of not reaching this goal."""
         energy, terms = ENERGIES[self.measure], list[tuple[float, Cost]]()
         if self.seen:
-            terms.append((self.seen, Distance(goal, energy, self.when, self.discount)))
+            terms.append((self.seen, Distance(goal, energy, self.when, self.discount, self.final)))
         if self.felt:
-            terms.append((self.felt, KnownDistance(goal, energy, self.when, self.discount, self.places)))
+            felt = KnownDistance(goal, energy, self.when, self.discount, self.final, self.places)
+            terms.append((self.felt, felt))
         return Weighted(tuple(terms))
 
 
 def over_time(
-    cost: Callable[[Tensor], Float[Tensor, "b s h"]], moments: Float[Tensor, "b s h ..."], when: When, discount: float
+    cost: Callable[[Tensor], Float[Tensor, "b s h"]],
+    moments: Float[Tensor, "b s h ..."],
+    when: When,
+    discount: float,
+    final: float = 1.0,
 ) -> Float[Tensor, "b s"]:
-    """The cost of the last moment, or of all, each `discount` times as much as the one before."""
+    """The cost of the last moment, or of all, each `discount` times as much as the one before, the last `final` times.
+    """
     if when == "last":
         return cost(moments[:, :, -1:])[:, :, 0]
     costs = cost(moments)
-    return costs @ discount ** torch.arange(costs.shape[2], dtype=costs.dtype, device=costs.device)
+    weights = discount ** torch.arange(costs.shape[2], dtype=costs.dtype, device=costs.device)
+    weights[-1] *= final
+    return costs @ weights
 
 
 def compare(

@@ -122,21 +122,45 @@ class Readout:
     missed: Float[Tensor, "s"]
 
 
+@dataclass(frozen=True)
+class StateReader:
+    """Reads the state of the world off latents by a ridge regression, all tokens side by side."""
+
+    weights: Float[Tensor, "f s"]
+    center: Float[Tensor, "s"]
+
+    @classmethod
+    @torch.no_grad()
+    def fitted(cls, model: WorldModel, clips: Clips) -> "StateReader":
+        """Learns from clips whose states are known. Raises ValueError where nobody knows them."""
+        answers = _known_states(clips)
+        center = answers.mean(dim=0)
+        features = _with_one(latents_of(model, clips).flatten(0, 1).flatten(1))
+        return cls(solve_ridge(features, answers - center), center)
+
+    def __call__(self, latents: Float[Tensor, "*n m d"]) -> Float[Tensor, "*n s"]:
+        """What the latents say of the state."""
+        return _with_one(latents.flatten(-2)) @ self.weights.to(latents) + self.center.to(latents)
+
+
 @torch.no_grad()
 def read_states(model: WorldModel, train: Clips, test: Clips) -> Readout:
-    """A ridge regression from latents, all tokens side by side. Raises ValueError where nobody knows the states."""
-    if train.states is None or test.states is None:
-        raise ValueError("states are read off latents of clips whose states are known; give Clips with `states`")
-    sides = []
-    for clips in (train, test):
-        features = latents_of(model, clips).flatten(0, 1).flatten(1)
-        sides.append(torch.cat([features, torch.ones_like(features[:, :1])], dim=1))
-    answers, wanted = train.states.flatten(0, 1), test.states.flatten(0, 1)
-    center = answers.mean(dim=0)
-    guess = sides[1] @ solve_ridge(sides[0], answers - center) + center
+    """How well a `StateReader` does. Raises ValueError where nobody knows the states."""
+    reader, wanted = StateReader.fitted(model, train), _known_states(test)
+    guess = reader(latents_of(model, test).flatten(0, 1))
     spread = (wanted - wanted.mean(dim=0)).square().sum(dim=0)
     left = (wanted - guess).square().sum(dim=0)
     return Readout(1 - left / spread.clamp(min=torch.finfo(spread.dtype).tiny), (wanted - guess).abs().mean(dim=0))
+
+
+def _known_states(clips: Clips) -> Float[Tensor, "n s"]:
+    if clips.states is None:
+        raise ValueError("states are read off latents of clips whose states are known; give Clips with `states`")
+    return clips.states.flatten(0, 1)
+
+
+def _with_one(features: Float[Tensor, "*n f"]) -> Float[Tensor, "*n g"]:
+    return torch.cat([features, torch.ones_like(features[..., :1])], dim=-1)
 
 
 @dataclass(frozen=True)

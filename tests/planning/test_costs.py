@@ -42,6 +42,33 @@ def test_distances_are_energies_of_the_last_moment_or_discounted_sums():
     torch.testing.assert_close(Distance(wanted, energies.l1)(states, ACTIONS), absolute[:, :, -1])
     cosine = torch.nn.functional.cosine_similarity(states.latent, wanted.latent[:, None, None], dim=-1).mean(dim=-1)
     torch.testing.assert_close(Distance(wanted, energies.cosine)(states, ACTIONS), 1 - cosine[:, :, -1])
+    torch.testing.assert_close(Distance(wanted, energies.root_l2)(states, ACTIONS), error[:, :, -1].sqrt())
+
+
+def test_the_last_moment_of_a_sum_counts_more_if_asked():
+    states, wanted = imagined(), goal()
+    each = (states.latent - wanted.latent[:, None, None]).square().mean(dim=(-2, -1)).sqrt()
+    cost = Reach(measure="root_l2", when="sum", final=16.0)(wanted)
+    torch.testing.assert_close(cost(states, ACTIONS), each.sum(dim=2) + 15 * each[:, :, -1])
+    for wrong in ({"final": 0.0, "when": "sum"}, {"final": 2.0}):
+        with pytest.raises(ValueError, match="`final` is a weight above 0"):
+            Reach(**wrong)
+
+
+def test_a_distance_of_nothing_has_a_gradient():
+    latent = torch.zeros(1, 1, 2, 5, 6, requires_grad=True)
+    Distance(State(torch.zeros(1, 5, 6)), energies.root_l2)(State(latent), ACTIONS[:1, :1]).sum().backward()
+    assert latent.grad is not None
+    assert latent.grad.eq(0).all()
+
+
+def test_every_episode_may_have_zones_of_its_own():
+    places = torch.tensor([[0.0, 0.0], [4.0, 0.0]]).view(2, 1, 1, 2).expand(2, 3, 4, 2)
+    states = State(torch.zeros(2, 3, 4, 1, 1), places)
+    alike = KeepOut(torch.tensor([[4.0, 0.0]]), torch.tensor([2.0]), KnownPositions((0, 1)))
+    own = KeepOut(torch.tensor([[[0.0, 1.0]], [[9.0, 9.0]]]), torch.tensor([2.0]), KnownPositions((0, 1)))
+    assert alike(states, ACTIONS).tolist() == [[0.0] * 3, [4.0] * 3]
+    assert own(states, ACTIONS).tolist() == [[2.0] * 3, [0.0] * 3]
 
 
 def test_what_is_known_is_compared_in_the_places_that_count():
