@@ -171,7 +171,9 @@ class Reach(Config):
         if not 0 < self.discount <= 1:
             raise ValueError(f"discount is in (0, 1], got {self.discount}")
         if self.final <= 0 or (self.when == "last" and self.final != 1):
-            raise ValueError(f"`final` is a weight above 0 in a sum over time, got {self.final} with when={self.when!r}")
+            raise ValueError(
+                f"`final` is a weight above 0 in a sum over time, got {self.final} with when={self.when!r}"
+            )
 
     def __call__(self, goal: State) -> Cost:
         """The cost of not reaching this goal."""
@@ -191,8 +193,7 @@ def over_time(
     discount: float,
     final: float = 1.0,
 ) -> Float[Tensor, "b s"]:
-    """The cost of the last moment, or of all, each `discount` times as much as the one before, the last `final` times.
-    """
+    """The cost of the last moment, or of all, each `discount` times as much as the one before, the last `final` times."""
     if when == "last":
         return cost(moments[:, :, -1:])[:, :, 0]
     costs = cost(moments)
