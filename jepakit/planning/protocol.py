@@ -3,13 +3,13 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from jepakit.config import Config
+from jepakit.config import Config, added
 from jepakit.contracts import World
 from jepakit.planning.control import Planning
 from jepakit.planning.outcome import Episode, Outcome
@@ -21,6 +21,8 @@ APART = 7_000_000
 """Added to seeds, so that episodes are others than those that data were collected from with the same seed."""
 SLACK = 1e-5
 """How far an action may be outside of its bounds by rounding."""
+_APART = 1_000_003
+"""Added to the seeds of the policy with every stage, so that chance does not repeat itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +33,9 @@ class EvaluationProtocol(Config):
     `offset` steps after the start. Those whose start is as good as its goal are left out, and counted. All others get
     exactly `budget` steps. Success is to be at the goal after "any" of them (once is enough), or after the "final" one.
     `planning` holds the numbers of a policy that plans.
+
+    With `stages`, a policy is not shown the goal at first but what to go through, one state after the other, each for
+    so many steps, whatever became of the one before (V-JEPA 2-AC, section 4.2). The goal is the last of them.
     """
 
     episodes: int = 100
@@ -40,6 +45,7 @@ class EvaluationProtocol(Config):
     offset: int | None = None
     success: Literal["any", "final"] = "any"
     planning: Planning | None = None
+    stages: tuple[int, ...] = added(())
 
     def __post_init__(self) -> None:
         if min(self.episodes, self.budget) < 1 or not self.seeds:
@@ -49,12 +55,18 @@ class EvaluationProtocol(Config):
                 f"goals from a dataset have an offset, the steps between a start and its goal, and those of the world "
                 f"have none; got {self.offset} for goals from the {self.goals}"
             )
+        if self.stages and (min(self.stages) < 1 or sum(self.stages) != self.budget or self.goals != "world"):
+            raise ValueError(
+                f"stages are steps for what goals of the world are to be reached through, and add up to the budget of "
+                f"{self.budget}; got {self.stages} for goals from the {self.goals}"
+            )
 
     def __str__(self) -> str:
         source = "the world" if self.offset is None else f"recorded episodes, {self.offset} steps on"
         tried = f"{self.episodes} episodes for each of the seeds {', '.join(map(str, self.seeds))}"
         planned = f"; {self.planning}" if self.planning else ""
-        return f"goals from {source}; budget {self.budget}; success: {self.success}; {tried}{planned}"
+        staged = f" in stages of {', '.join(map(str, self.stages))}, each with its goal" if self.stages else ""
+        return f"goals from {source}; budget {self.budget}{staged}; success: {self.success}; {tried}{planned}"
 
 
 def evaluate(
@@ -78,7 +90,7 @@ def evaluate(
         raise ValueError(
             f"all {excluded} starts are as good as their goals, so nothing is left to play; see {protocol}"
         )
-    played = [_play(policy, world, protocol.budget, task) for task in tasks]
+    played = [_play(policy, world, protocol.stages or (protocol.budget,), task) for task in tasks]
     return Outcome(
         policy=policy.name,
         protocol=str(protocol),
@@ -92,6 +104,13 @@ def evaluate(
         states=torch.cat([part.states for part in played]),
         goals=torch.cat([task.goals for task in tasks]),
     )
+
+
+@runtime_checkable
+class Staged(World, Protocol):
+    """A world that knows what its goals are to be reached through: states, the last of which is the goal."""
+
+    def subgoals(self, seeds: Int[Tensor, "b"]) -> Float[Tensor, "b g k"]: ...
 
 
 def pairs(
@@ -118,13 +137,21 @@ def pairs(
 
 @dataclass(frozen=True)
 class _Task:
-    """Episodes that are played side by side: their numbers under one seed of the protocol, and what they are."""
+    """Episodes that are played side by side: their numbers under one seed of the protocol, and what they are.
+
+    `through` are the goals of its stages, the last of which is what is to be reached.
+    """
 
     seed: int
     numbers: Int[Tensor, "b"]
     seeds: Int[Tensor, "b"]
     starts: Float[Tensor, "b k"]
-    goals: Float[Tensor, "b k"]
+    through: Float[Tensor, "b g k"]
+
+    @property
+    def goals(self) -> Float[Tensor, "b k"]:
+        """What is to be reached."""
+        return self.through[:, -1]
 
 
 @dataclass(frozen=True)
@@ -147,35 +174,47 @@ def _draw(
     for seed in protocol.seeds:
         seeds = seeds_of(APART + seed, torch.arange(protocol.episodes))
         starts, goals = pairs(world, protocol, seeds, recorded)
+        through = _stages(world, protocol, seeds) if protocol.stages else goals.unsqueeze(1)
         left = ~world.solved(starts, goals)
         excluded += int((~left).sum())
         for rows in left.nonzero()[:, 0].split(batch):
             if len(rows):
-                tasks.append(_Task(seed, rows, seeds[rows], starts[rows], goals[rows]))
+                tasks.append(_Task(seed, rows, seeds[rows], starts[rows], through[rows]))
     return tasks, excluded
 
 
-def _play(policy: GoalPolicy, world: World, budget: int, task: _Task) -> _Played:
-    """Plays these episodes for the whole budget."""
-    count, width, moments = len(task.starts), len(world.low), [task.starts]
-    done, clamped, plans, begin = list[Tensor](), 0, 0, time.process_time()
-    nothing = task.starts.new_zeros(count, 0, width)
-    actor = policy.begin(Moments(world, task.goals.unsqueeze(1), nothing), task.seeds.tolist())
-    seconds = time.process_time() - begin
-    while len(done) < budget:
-        past = Moments(world, torch.stack(moments, dim=1), torch.stack(done, dim=1) if done else nothing)
-        begin = time.process_time()
-        wanted = actor(past)
+def _stages(world: World, protocol: EvaluationProtocol, seeds: Int[Tensor, "b"]) -> Float[Tensor, "b g k"]:
+    """What the goals are reached through. Raises ValueError for a world that knows nothing, or other stages."""
+    if not isinstance(world, Staged):
+        raise ValueError(f"{type(world).__name__} does not know what its goals are reached through; leave out stages")
+    through = world.subgoals(seeds)
+    if through.shape[1] != len(protocol.stages):
+        raise ValueError(f"a goal is reached through {through.shape[1]} states here, got stages {protocol.stages}")
+    return through
+
+
+def _play(policy: GoalPolicy, world: World, stages: Sequence[int], task: _Task) -> _Played:
+    """Plays these episodes for the whole budget, and sets out anew with every stage."""
+    count, moments, clamped, plans, seconds = len(task.starts), [task.starts], 0, 0, 0.0
+    done, nothing = list[Tensor](), task.starts.new_zeros(count, 0, len(world.low))
+    for stage, (steps, goals) in enumerate(zip(stages, task.through.unbind(dim=1), strict=True)):
+        begin, last = time.process_time(), len(done) + steps
+        actor = policy.begin(Moments(world, goals.unsqueeze(1), nothing), (task.seeds + stage * _APART).tolist())
         seconds += time.process_time() - begin
-        plans += count
-        if not wanted.shape[1]:
-            raise ValueError(f"the policy {policy.name} gave no action; 1 or more are needed to go on")
-        for action in wanted[:, : budget - len(done)].unbind(dim=1):
-            done.append(cut_for(world, action))
-            clamped += int(((done[-1] - action).abs() > SLACK).any(dim=1).sum())
-            moments.append(world.step(moments[-1], done[-1]))
+        while len(done) < last:
+            past = Moments(world, torch.stack(moments, dim=1), torch.stack(done, dim=1) if done else nothing)
+            begin = time.process_time()
+            wanted = actor(past)
+            seconds += time.process_time() - begin
+            plans += count
+            if not wanted.shape[1]:
+                raise ValueError(f"the policy {policy.name} gave no action; 1 or more are needed to go on")
+            for action in wanted[:, : last - len(done)].unbind(dim=1):
+                done.append(cut_for(world, action))
+                clamped += int(((done[-1] - action).abs() > SLACK).any(dim=1).sum())
+                moments.append(world.step(moments[-1], done[-1]))
     states = torch.stack(moments, dim=1)
-    return _Played(_judge(world, task, states), states, count * budget, clamped, plans, seconds)
+    return _Played(_judge(world, task, states), states, count * len(done), clamped, plans, seconds)
 
 
 def _judge(world: World, task: _Task, states: Float[Tensor, "b t k"]) -> tuple[Episode, ...]:

@@ -13,9 +13,10 @@ from jepakit.planning.cem import CEM
 from jepakit.planning.control import Controller, Planning, Timing
 from jepakit.planning.costs import Reach
 from jepakit.planning.policies import GoalPolicy, Moments, Pictures, PlanningPolicy, RandomPolicy, States
-from jepakit.planning.protocol import EvaluationProtocol, evaluate
+from jepakit.planning.protocol import APART, EvaluationProtocol, evaluate
 from jepakit.planning.simulated import Simulated
 from jepakit.probes.result import wilson
+from jepakit.worlds.chance import seeds_of
 
 SHORT = EvaluationProtocol(episodes=12, seeds=(0, 1), budget=12)
 PLANNING = Planning(
@@ -205,6 +206,41 @@ def test_goals_are_reached_from_pictures():
     assert world.rendered == 24 - outcome.excluded + outcome.plans
 
 
+class Corner(PointWorld):
+    """Goals are reached through a corner."""
+
+    def subgoals(self, seeds):
+        goals = self.goal(seeds)
+        return torch.stack([torch.full_like(goals, 5.0), goals], dim=1)
+
+
+def test_stages_are_pursued_in_turn_for_their_steps():
+    protocol = replace(SHORT, budget=20, stages=(12, 8), seeds=(0,))
+    found = evaluate(Straight(), Corner(), protocol)
+    corner = torch.full((2,), 5.0)
+    assert ((found.states[:, 12] - corner).norm(dim=-1) < 0.5).all()
+    assert found.actions == 20 * len(found.episodes)
+    torch.testing.assert_close(found.goals, PointWorld().goal(seeds_of(APART, torch.arange(12)))[: len(found.goals)])
+    alone = evaluate(Straight(), Corner(), replace(SHORT, budget=20, seeds=(0,)))
+    assert not torch.equal(found.states, alone.states)
+    assert "in stages of 12, 8" in found.protocol
+
+
+def test_a_plan_does_not_outlast_its_stage():
+    found = evaluate(Straight(execute=5), Corner(), replace(SHORT, budget=9, stages=(7, 2), seeds=(0,)))
+    assert found.states.shape[1] == 10
+    moves = found.states.diff(dim=1).norm(dim=-1)
+    assert (moves[:, 5] > 0).any() and (moves[:, 6] == 0).all()  # a plan of 5, the first 2 of the next, and a new stage
+    assert (moves[:, 7] > 0).any()
+
+
+def test_stages_need_a_world_that_knows_as_many():
+    with pytest.raises(ValueError, match="does not know what its goals are reached through"):
+        evaluate(Straight(), PointWorld(), replace(SHORT, stages=(6, 6)))
+    with pytest.raises(ValueError, match="reached through 2 states"):
+        evaluate(Straight(), Corner(), replace(SHORT, stages=(4, 4, 4)))
+
+
 def test_the_line_says_how_it_was_measured():
     protocol = replace(SHORT, planning=PLANNING)
     outcome = evaluate(oracle(PointWorld()), PointWorld(), protocol)
@@ -231,6 +267,7 @@ def test_the_line_says_how_it_was_measured():
         ({"goals": "dataset"}, "have an offset"),
         ({"offset": 3}, "have an offset"),
         ({"goals": "dataset", "offset": 0}, "have an offset"),
+        ({"stages": (3, 4)}, "add up to the budget"),
     ],
 )
 def test_protocols_that_make_no_sense_are_refused(fields, words):
