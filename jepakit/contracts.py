@@ -260,9 +260,14 @@ class World(Protocol):
     robot would. Angles are radians, lengths those of the world.
     """
 
-    low: Float[Tensor, "a"]
-    high: Float[Tensor, "a"]
-    longest: float | None
+    @property
+    def low(self) -> Float[Tensor, "a"]: ...
+
+    @property
+    def high(self) -> Float[Tensor, "a"]: ...
+
+    @property
+    def longest(self) -> float | None: ...
 
     def start(self, seeds: Int[Tensor, "b"]) -> Float[Tensor, "b k"]:
         """A state for each seed, always the same one."""

@@ -1,11 +1,13 @@
 """Goals reached from pixels: planning with a world model, beside chance, cloning and planning with the truth."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 
 from jepakit.config import Config
 from jepakit.contracts import World, WorldModel
+from jepakit.evals.arm_goals import ARM_TASKS, SEARCHED, TRUE_PLACES, TRUE_SCALES
 from jepakit.planning.actions import Box
 from jepakit.planning.cem import CEM
 from jepakit.planning.cloned import Acting, ClonedPolicy
@@ -24,30 +26,47 @@ class GoalReaching(Config):
     """A world, how its goals are pursued, and how that is judged.
 
     `planning` is that of a model; the true simulator plans by the same numbers, on the places `true_places` of the
-    world's state. Everybody plays the same episodes.
+    world's state. Everybody plays the same episodes. Of an action, the numbers `searched` are planned and drawn, the
+    others stay 0; all are, where none is named. `stages` are those of the protocol.
     """
 
     world: Config
     planning: Planning
     true_places: tuple[int, ...]
     budget: int
+    true_scales: tuple[float, ...] | None = None
+    """What those places are multiplied by, where they have different units."""
+    searched: tuple[int, ...] | None = None
+    stages: tuple[int, ...] = ()
     episodes: int = 100
     seeds: tuple[int, ...] = (0,)
     batch: int = 50
 
-    def __post_init__(self) -> None:
-        if not isinstance(self.world, World):
+    @cached_property
+    def simulator(self) -> World:
+        """The world, built once. Raises ValueError for what builds none, ImportError where its engine is missing."""
+        world = self.world.build()
+        if not isinstance(world, World):
             raise ValueError(f"{type(self.world).__name__} is no world to reach goals in")
+        return world
 
     @property
-    def simulator(self) -> World:
-        """The world."""
-        assert isinstance(self.world, World)
-        return self.world
+    def space(self) -> Box:
+        """What may be done: the box of the world, in the numbers that are searched."""
+        whole = Box.of(self.simulator)
+        if self.searched is None:
+            return whole
+        low, high = (
+            tuple(bound if place in self.searched else 0.0 for place, bound in enumerate(bounds))
+            for bounds in (whole.low, whole.high)
+        )
+        return replace(whole, low=low, high=high)
 
     def protocol(self, planning: Planning | None) -> EvaluationProtocol:
         """The conditions for a policy with these numbers of planning, or none."""
-        return EvaluationProtocol(episodes=self.episodes, seeds=self.seeds, budget=self.budget, planning=planning)
+        return EvaluationProtocol(
+            episodes=self.episodes, seeds=self.seeds, budget=self.budget, planning=planning, stages=self.stages
+        )
 
     def play(self, policy: GoalPolicy) -> Outcome:
         """All episodes."""
@@ -55,7 +74,7 @@ class GoalReaching(Config):
 
     def by_chance(self) -> GoalPolicy:
         """Another random action at every step."""
-        return RandomPolicy(Box.of(self.simulator))
+        return RandomPolicy(self.space)
 
     def by_model(
         self,
@@ -65,15 +84,16 @@ class GoalReaching(Config):
         device: torch.device | str = "cpu",
     ) -> GoalPolicy:
         """Planning with a model that is on `device`, by the numbers of the suite or others."""
-        controller = Controller(model, planning or self.planning, Box.of(self.simulator), device=device)
+        controller = Controller(model, planning or self.planning, self.space, device=device)
         return PlanningPolicy(controller, pictures)
 
     def by_truth(self) -> GoalPolicy:
         """Planning by the same numbers with the world itself for a model, and the true distance for a cost."""
         told = replace(self.planning.timing, told="concatenate")
-        cost = replace(self.planning.cost, seen=0.0, felt=1.0, places=self.true_places)
+        given = self.planning.cost
+        cost = replace(given, seen=0.0, felt=given.seen, places=self.true_places, scales=self.true_scales)
         model = Simulated(self.simulator, self.planning.timing.skip)
-        controller = Controller(model, replace(self.planning, timing=told, cost=cost), Box.of(self.simulator))
+        controller = Controller(model, replace(self.planning, timing=told, cost=cost), self.space)
         return PlanningPolicy(controller, States(), name="planning with the true simulator")
 
     def by_cloning(self, network: Acting, pictures: Pictures, device: torch.device | str = "cpu") -> GoalPolicy:
@@ -93,4 +113,11 @@ TWO_ROOMS = GoalReaching(
 )  # fmt: skip
 """A goal in the same room or the other one, 100 steps, planned again every 4 (EB-JEPA 2602.03604: every step)."""
 BY_MPPI = replace(TWO_ROOMS.planning, planner=MPPI(samples=100, iterations=5, spread=1.0))
-SUITES = {"two_rooms": TWO_ROOMS}
+ARM = {
+    name: GoalReaching(
+        world=task.world, planning=task.planning, true_places=TRUE_PLACES, true_scales=TRUE_SCALES, searched=SEARCHED,
+        budget=task.budget, stages=task.stages,
+    )
+    for name, task in ARM_TASKS.items()
+}  # fmt: skip
+SUITES = {"two_rooms": TWO_ROOMS, **{f"arm7_{name}": suite for name, suite in ARM.items()}}

@@ -60,7 +60,10 @@ class Distance:
 
 @dataclass(frozen=True)
 class KnownDistance:
-    """How far what is known exactly (a pose, a world's state) is from that of a goal; in `places` of it, or in all."""
+    """How far what is known exactly (a pose, a world's state) is from that of a goal; in `places` of it, or in all.
+
+    `scales` make numbers of other units comparable: what is known is multiplied by them first.
+    """
 
     goal: State
     energy: Energy = energies.l2
@@ -68,6 +71,7 @@ class KnownDistance:
     discount: float = 1.0
     final: float = 1.0
     places: tuple[int, ...] | None = None
+    scales: tuple[float, ...] | None = None
 
     def __call__(self, states: State, actions: Float[Tensor, "b s h a"]) -> Float[Tensor, "b s"]:
         return over_time(self._far, known(states), self.when, self.discount, self.final)
@@ -76,6 +80,8 @@ class KnownDistance:
         wanted = known(self.goal)
         if self.places is not None:
             moments, wanted = moments[..., self.places], wanted[..., self.places]
+        if self.scales is not None:
+            moments, wanted = (part * part.new_tensor(self.scales) for part in (moments, wanted))
         return compare(self.energy, moments.unsqueeze(-2), wanted.unsqueeze(-2))
 
 
@@ -151,8 +157,8 @@ class Reach(Config):
     """Makes the cost of a goal: the distance in the latents, and `felt` times that in what is known exactly.
 
     In a sum over time, the last moment counts `final` times. "l2" is the mean of squares, "root_l2" its root, which
-    grows like a way does: so that it pays to go around a wall. `places` are those of what is known that count. The
-    numbers of jepa-wms (2512.24497) are felt 0.1, or 0.
+    grows like a way does: so that it pays to go around a wall. `places` are those of what is known that count, and
+    `scales` what they are multiplied by. The numbers of jepa-wms (2512.24497) are felt 0.1, or 0.
     """
 
     measure: Measure = "l2"
@@ -162,12 +168,15 @@ class Reach(Config):
     seen: float = 1.0
     felt: float = 0.0
     places: tuple[int, ...] | None = None
+    scales: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.seen == 0 and self.felt == 0:
             raise ValueError("a goal that is neither seen nor felt costs nothing; give `seen` or `felt` a weight")
-        if self.places is not None and self.felt == 0:
-            raise ValueError("`places` choose among what is felt, which has no weight; give `felt` one")
+        if (self.places is not None or self.scales is not None) and self.felt == 0:
+            raise ValueError("`places` and `scales` are of what is felt, which has no weight; give `felt` one")
+        if self.places is not None and self.scales is not None and len(self.places) != len(self.scales):
+            raise ValueError(f"there is a scale for each place: {len(self.places)} places, {len(self.scales)} scales")
         if not 0 < self.discount <= 1:
             raise ValueError(f"discount is in (0, 1], got {self.discount}")
         if self.final <= 0 or (self.when == "last" and self.final != 1):
@@ -181,7 +190,7 @@ class Reach(Config):
         if self.seen:
             terms.append((self.seen, Distance(goal, energy, self.when, self.discount, self.final)))
         if self.felt:
-            felt = KnownDistance(goal, energy, self.when, self.discount, self.final, self.places)
+            felt = KnownDistance(goal, energy, self.when, self.discount, self.final, self.places, self.scales)
             terms.append((self.felt, felt))
         return Weighted(tuple(terms))
 
