@@ -66,7 +66,7 @@ class Trajectories(Config):
     def split(self, part: Part, augmented: bool = False) -> "TrajectoryDataset":
         """The windows of one part; there is no augmentation, for actions would have to follow it."""
         found = open_trajectories(Path(self.root), self.camera)
-        return TrajectoryDataset(self, found, self._rows(found, part), part)
+        return TrajectoryDataset(self, found, self.rows(found, part), part)
 
     def statistics(self) -> "Statistics":
         """Mean and deviation of what is done and felt in the train part, for a model to scale its input by."""
@@ -75,7 +75,7 @@ class Trajectories(Config):
     def notes(self) -> list[str]:
         """What a user should know of the data."""
         found = open_trajectories(Path(self.root), self.camera)
-        counts = {part: len(self._rows(found, part)) for part in ("train", "validation", "test")}
+        counts = {part: len(self.rows(found, part)) for part in ("train", "validation", "test")}
         notes = [", ".join(f"{count} episodes for {part}" for part, count in counts.items())]
         short = sum(length < self.moments for length in found.lengths)
         if short:
@@ -90,7 +90,16 @@ class Trajectories(Config):
         """How many moments of an episode a window spans."""
         return (self.frames - 1) * self.skip + 1
 
-    def _rows(self, episodes: Episodes, part: Part) -> list[int]:
+    def picture(self, episodes: Episodes, row: int, moments: range) -> Float[Tensor, "c t h w"]:
+        """The clip of these moments of an episode, as a network takes it. Raises BrokenSample."""
+        transform = self.transform
+        frames = torch.from_numpy(episodes.frames(row, moments)).permute(0, 3, 1, 2)
+        if frames.shape[1:] != (transform.channels, transform.size, transform.size) or transform.crop_share != 1:
+            frames = torch.stack([transform.fit(frame) for frame in frames])
+        pixels = frames.transpose(0, 1).contiguous()
+        return transform.normalize(pixels.flatten(1, 2)).unflatten(1, tuple(pixels.shape[1:3]))
+
+    def rows(self, episodes: Episodes, part: Part) -> list[int]:
         """The episodes of a part, in the order in which `episodes` counts them."""
         shares = hashed_shares([f"{self.seed}/{name}" for name in episodes.names])
         if part == "train":
@@ -142,7 +151,7 @@ class TrajectoryDataset:
         row, first = self._locate(index)
         numbers = self._readable(row)
         moments = range(first, first + self._config.moments, self._config.skip)
-        sample = {"x": self._picture(row, moments), "actions": self._blocks(numbers, moments)}
+        sample = {**self._seen(row, moments), "actions": self._blocks(numbers, moments)}
         if numbers.proprio is not None:
             sample["proprio"] = torch.from_numpy(numbers.proprio[moments.start : moments.stop : moments.step])
         if self._config.states:
@@ -181,13 +190,9 @@ class TrajectoryDataset:
         before = int(self._ends[place - 1]) if place else 0
         return self._rows[place], (index - before) * self._config.stride
 
-    def _picture(self, row: int, moments: range) -> Float[Tensor, "c t h w"]:
-        transform = self._config.transform
-        frames = torch.from_numpy(self._episodes.frames(row, moments)).permute(0, 3, 1, 2)
-        if frames.shape[1:] != (transform.channels, transform.size, transform.size) or transform.crop_share != 1:
-            frames = torch.stack([transform.fit(frame) for frame in frames])
-        pixels = frames.transpose(0, 1).contiguous()
-        return transform.normalize(pixels.flatten(1, 2)).unflatten(1, tuple(pixels.shape[1:3]))
+    def _seen(self, row: int, moments: range) -> dict[str, Tensor]:
+        """What a sample holds of what was seen at these moments."""
+        return {"x": self._config.picture(self._episodes, row, moments)}
 
     def _blocks(self, numbers: Numbers, moments: range) -> Float[Tensor, "u a"]:
         """What was done between these moments."""

@@ -18,7 +18,7 @@ from torch import Generator, Tensor, nn
 from jepakit.contracts import Energy, Losses, Observation, State, Step, Target
 from jepakit.methods.multiview import evaluating
 from jepakit.methods.rollout import Guess, Penalty, Rollout, error_of_body, pay
-from jepakit.parts.nn.frames import Frames, by_frame, cut_frames
+from jepakit.parts.nn.frames import Frames, by_frame, cut_frames, lay_behind
 from jepakit.parts.nn.position import grid
 from jepakit.parts.nn.standardize import Standardize
 from jepakit.parts.predictors.body import Body, LearntBody
@@ -34,7 +34,8 @@ class WorldModelJEPA(nn.Module):
     """Every frame is encoded alone, the target answers for the next ones, the dynamics predict them under actions.
 
     Batches are {"x": [b c t h w], "actions": [b t-1 a]} and, where there is a `body`, {"proprio": [b t p]}; with
-    dynamics that are told of the camera, {"extrinsics": [b t e]}. Without a `network`, the target is what sees, too.
+    dynamics that are told of the camera, {"extrinsics": [b t e]}. Without a `network`, the target is what sees, too,
+    and what it sees may be told instead of "x": {"latents": [b t n d]} (`data.latents`).
     From the share `settled` of a run on, the network stays as it is, and the dynamics alone go on learning.
     It is a Method and a WorldModel: actions and what is known come and go in real units. Known is what the body feels
     and, behind it, where the camera is, which stays where it is.
@@ -82,14 +83,15 @@ class WorldModelJEPA(nn.Module):
         if self.training:
             self._learn_scales(batch)
         seeing = step.progress < self.settled
+        remembers = "latents" in batch
         with nullcontext() if seeing else torch.no_grad():
-            frames, answers = self.look(batch["x"])
+            frames, answers = self.recall(batch["latents"]) if remembers else self.look(batch["x"])
         told, felt = self.tell(batch, frames_in(frames))
         guesses = self.predict(frames, told)
         terms = self._errors(guesses, answers, felt)
         for name, penalty in self.penalties.items() if seeing else ():
             terms[name] = penalty.weight * pay(penalty, frames, told, step)
-        gflops = step.rows.total * self.flops(frames) / 1e9
+        gflops = step.rows.total * self.flops(frames, remembers) / 1e9
         metrics = {"gflops": torch.tensor(gflops, dtype=torch.float64)}
         return Losses(terms, metrics | self._against_copy(guesses[0], answers))
 
@@ -107,6 +109,19 @@ class WorldModelJEPA(nn.Module):
         if isinstance(self.target, SharedTarget) and not self.target.normalize:
             return frames, frames.with_values(frames.values.detach()) if self.target.stop_gradient else frames
         return frames, self.target(clips, self.network)
+
+    def recall(self, latents: Float[Tensor, "b t n d"]) -> tuple[Tokens, Tokens]:
+        """What `look` gives, from what the target once saw. Raises ValueError where a network learns to see."""
+        if self.network is not None:
+            raise ValueError("this model learns to see, so it needs pictures; give it trajectories, not their latents")
+        frames = lay_behind(as_frame(State(latents.flatten(0, 1))), latents.shape[1])
+        return frames, frames
+
+    @torch.no_grad()
+    def see(self, clips: Float[Tensor, "b c t h w"]) -> Float[Tensor, "b t n d"]:
+        """What the target says of every frame: what `recall` takes."""
+        with evaluating(self):
+            return by_frame(self.target(clips, nn.Identity()))
 
     def tell(self, batch: Mapping[str, Tensor], count: int) -> tuple[Conditions, Float[Tensor, "b t p"] | None]:
         """What is told of all moments but the last, standardized, and what the body feels in all of them.
@@ -142,11 +157,14 @@ class WorldModelJEPA(nn.Module):
             guesses.append(self._guess(fed, conditions, begin + 1, known))
         return guesses
 
-    def flops(self, frames: Tokens) -> int:
-        """Operations of a training step for one clip of these tokens. A backward pass costs two forward ones."""
+    def flops(self, frames: Tokens, seen: bool = False) -> int:
+        """Operations of a training step for one clip of these tokens. A backward pass costs two forward ones.
+
+        What was `seen` before costs nothing.
+        """
         count = frames_in(frames)
         size = frames.values.shape[1] // count
-        seeing = self.kept.flops(size)
+        seeing = 0 if seen else self.kept.flops(size)
         if self.network is not None:
             seeing = 3 * self.network.flops(size)
             if not isinstance(self.target, SharedTarget):

@@ -122,16 +122,19 @@ def measure(features: Float[Tensor, "s v d"]) -> Reading:
 def draw_views(dataset: Dataset, samples: int, views: int) -> Float[Tensor, "v s ..."]:
     """Views of samples that are spread evenly over the data set; samples that cannot be read are left out.
 
-    Raises ValueError if fewer than three samples can be read.
+    Raises ValueError if fewer than three samples can be read, or they hold nothing that a network could see.
     """
     count = min(samples, len(dataset))
     found = []
     for place in range(count):
         index = place * len(dataset) // count
         try:
-            found.append(torch.stack([dataset.get(index, view, FIXED_SEED)["x"] for view in range(views)]))
+            drawn = [dataset.get(index, view, FIXED_SEED) for view in range(views)]
         except BrokenSample:
             continue
+        if "x" not in drawn[0]:
+            raise ValueError("these samples are what a network saw, and it learns no more: --watch.action off")
+        found.append(torch.stack([sample["x"] for sample in drawn]))
     if len(found) < 3:
         raise ValueError(
             f"watching for collapse needs 3 readable samples, this data set gave {len(found)} of {count}; "
