@@ -142,6 +142,13 @@ ROOMS = (
     Row("two_rooms.poor_data.cem.success", "CEM, from episodes that never passed the door"),
     Row("two_rooms.poor_data.bc.success", "cloning of these"),
     Row("two_rooms.poor_data.random.success", "random actions in the same episodes"),
+    Row("two_rooms.changed_cost.keep_out.cem.success", "CEM, not to enter a zone on the way, without new training"),
+    Row("two_rooms.changed_cost.keep_out.careless.success", "CEM that does not know of the zone"),
+    Row("two_rooms.changed_cost.keep_out.oracle_dynamics.success", "the true simulator, not to enter the zone"),
+    Row("two_rooms.changed_cost.keep_out.random.success", "random actions that do not enter the zone"),
+    Row("two_rooms.changed_cost.sign_flipped.cem.success", "CEM, to get 32 pixels away from the picture's place"),
+    Row("two_rooms.changed_cost.sign_flipped.oracle_dynamics.success", "the true simulator, the same"),
+    Row("two_rooms.changed_cost.sign_flipped.random.success", "random actions, the same"),
 )
 CUTS = {"first": "the first ones, as the released code does", "random": "random ones", "pad": "all, padded"}
 """What is kept of masks that differ in length, by `rectangular`."""

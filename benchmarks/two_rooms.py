@@ -3,7 +3,8 @@
 `python -m benchmarks.two_rooms` runs what is missing, `--list` says what that is, and names (or beginnings of names)
 choose: `python -m benchmarks.two_rooms two_rooms.model.seed0`. Episodes come first, to runs/rooms/: half walks,
 half those of somebody who knows the way but for noise; and walks that never pass the door (poor data). What is success,
-and every number of the planners, stands in the raw files.
+and every number of the planners, stands in the raw files. Changed costs are of the same model, which is not trained
+again: a zone on the way, which is read off latents by a ridge regression on training episodes, and a goal to flee from.
 """
 
 from collections.abc import Callable
@@ -11,17 +12,27 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from benchmarks.cells import SEEDS, Cell, folder_of, train
 from benchmarks.cells import main as run_cells
 from benchmarks.record import ROOT
 from jepakit.app.collecting import collect, named_policy
 from jepakit.app.planning import Loaded, open_run
+from jepakit.app.world_examination import read_clips
 from jepakit.data.trajectories import Trajectories
+from jepakit.evals.changed_costs import CarefulPolicy, Fleeing, without_entering
 from jepakit.evals.goals import BY_MPPI, TWO_ROOMS, GoalReaching
 from jepakit.planning.control import Planning
+from jepakit.planning.costs import KnownPositions
 from jepakit.planning.outcome import Outcome
+from jepakit.planning.policies import States
+from jepakit.planning.protocol import evaluate
+from jepakit.planning.simulated import Simulated
+from jepakit.probes.world_model import StateReader
 from jepakit.recipes import worlds
 from jepakit.train.run import Run
+from jepakit.worlds.two_rooms import TwoRooms
 
 EPISODES, STEPS = 4_000, 64
 POLICIES = {"good_data": "mixture", "poor_data": "confined"}
@@ -30,6 +41,19 @@ SUITE = replace(TWO_ROOMS, episodes=100)
 REPLANS: dict[str, int | None] = {"1": 4, "k": 16, "open_loop": None}
 """Steps of the world that are done of each plan: one decision, four of them, or all."""
 SUCCESS = "success"
+CHANGED = tuple(
+    f"changed_cost.{wish}.{who}"
+    for wish, actors in {
+        "keep_out": ("cem", "careless", "oracle_dynamics", "random"),
+        "sign_flipped": ("cem", "oracle_dynamics", "random"),
+    }.items()
+    for who in actors
+)  # fmt: skip
+"""Who does not enter the zone: one who plans around it, one who does not know of it, the truth, and chance."""
+MANY = 200
+"""Episodes of changed costs, of which those are left out that have no room for a zone, or begin far away."""
+READ_OFF = 400
+"""Windows of training episodes that places are learnt to be read off from."""
 
 
 def cells() -> dict[str, Cell]:
@@ -43,6 +67,7 @@ def cells() -> dict[str, Cell]:
             _cell("bc", seed, replace(cloned, data=good.data), by_cloning, ("bc",)),
             _cell("mppi", seed, good, by_mppi, ("mppi",)),
             _cell("replan", seed, good, by_replanning, tuple(f"replan.{name}" for name in REPLANS)),
+            _cell("changed", seed, good, by_changed_costs, CHANGED),
             _cell("poor_model", seed, poor, by_poor_model, ("poor_data.cem", "poor_data.random")),
             _cell("poor_bc", seed, replace(cloned, data=poor.data), by_poor_cloning, ("poor_data.bc",)),
         ]
@@ -99,6 +124,47 @@ def by_replanning(cell: Cell) -> dict[str, Any]:
         for name, planning in plannings.items()
     }
     return {**told(played), **facts}
+
+
+def by_changed_costs(cell: Cell) -> dict[str, Any]:
+    """The same model, with wishes that nobody had when it was trained."""
+    loaded, facts, suite = prepared(cell, "model")
+    suite = replace(suite, episodes=MANY)
+    played = {f"changed_cost.keep_out.{name}": outcome for name, outcome in keeping_out(loaded, suite, cell).items()}
+    away = replace(
+        suite, world=Fleeing(), planning=replace(suite.planning, cost=replace(suite.planning.cost, seen=-1.0))
+    )
+    policies = {
+        "cem": away.by_model(loaded.method, loaded.pictures),
+        "oracle_dynamics": away.by_truth(),
+        "random": away.by_chance(),
+    }
+    for name, policy in policies.items():
+        protocol = replace(away.protocol(policy.planning), success="final")
+        played[f"changed_cost.sign_flipped.{name}"] = evaluate(policy, away.simulator, protocol, batch=away.batch)
+    return {**told(played), **facts}
+
+
+def keeping_out(loaded: Loaded, suite: GoalReaching, cell: Cell) -> dict[str, Outcome]:
+    """Who reaches goals without entering the zone on the way."""
+    world = suite.simulator
+    assert isinstance(world, TwoRooms)
+    assert isinstance(cell.run.data, Trajectories)
+    seen = read_clips(replace(cell.run.data, states=True).build(), READ_OFF, torch.device("cpu"))
+    reader = StateReader.fitted(loaded.method, seen)
+    truth = suite.by_truth().planning
+    assert truth is not None, "the truth plans"
+    policies = {
+        "cem": CarefulPolicy(
+            world, loaded.method, suite.planning, loaded.pictures, lambda states: reader(states.latent)[..., :2]
+        ),
+        "careless": suite.by_model(loaded.method, loaded.pictures),
+        "oracle_dynamics": CarefulPolicy(
+            world, Simulated(world, truth.timing.skip), truth, States(), KnownPositions((0, 1))
+        ),
+        "random": suite.by_chance(),
+    }
+    return {name: without_entering(suite.play(policy), world) for name, policy in policies.items()}
 
 
 def by_poor_model(cell: Cell) -> dict[str, Any]:

@@ -106,12 +106,16 @@ TWO_ROOMS = GoalReaching(
     world=TwoRooms(),
     planning=Planning(
         planner=CEM(samples=100, elites=10, iterations=5, spread=1.0, least_spread=0.05), horizon=16,
-        cost=Reach(when="sum"), timing=BLOCKS, execute=4,
+        cost=Reach(measure="root_l2", when="sum", final=16.0), timing=BLOCKS, execute=4,
     ),
     true_places=(0, 1),
     budget=100,
 )  # fmt: skip
-"""A goal in the same room or the other one, 100 steps, planned again every 4 (EB-JEPA 2602.03604: every step)."""
+"""A goal in the same room or the other one, 100 steps, planned again every 4 (EB-JEPA 2602.03604: every step).
+
+A sum of squares keeps a dot at the wall opposite of its goal; of distances, with the end counted once more for every
+decision, the true simulator makes 97 % of validation episodes instead of 91 %.
+"""
 BY_MPPI = replace(TWO_ROOMS.planning, planner=MPPI(samples=100, iterations=5, spread=1.0))
 ARM = {
     name: GoalReaching(

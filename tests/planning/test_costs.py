@@ -79,6 +79,20 @@ def test_what_is_known_is_compared_in_the_places_that_count():
     torch.testing.assert_close(some, error[..., [0, 2]].mean(dim=-1)[:, :, -1])
 
 
+def test_what_is_known_may_have_other_units():
+    states, wanted = imagined(), goal()
+    error = ((states.known - wanted.known[:, None, None])[..., [0, 2]] * torch.tensor([1.0, 57.0])).square()
+    cost = Reach(seen=0.0, felt=1.0, places=(0, 2), scales=(1.0, 57.0))
+    torch.testing.assert_close(cost(wanted)(states, ACTIONS), error.mean(dim=-1)[:, :, -1])
+    assert Config.from_json(cost.to_json()) == cost
+    for wrong, said in (
+        ({"scales": (1.0,)}, "of what is felt"),
+        ({"felt": 1.0, "places": (0, 1), "scales": (1.0,)}, "a scale for each"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            Reach(**wrong)
+
+
 def test_costs_add_up_and_turn_around():
     states, wanted = imagined(), goal()
     near = Distance(wanted)(states, ACTIONS)
