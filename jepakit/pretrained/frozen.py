@@ -1,23 +1,26 @@
 """World models that see with a network that is trained already: it is given its weights when a run begins."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from jepakit.config import Config
 from jepakit.family import dinowm, vjepa2_ac
+from jepakit.family.condensed import Condensed
 from jepakit.family.dinowm import DINOWM
 from jepakit.family.ijepa import IJEPA
 from jepakit.family.vjepa2 import VJEPA2
 from jepakit.family.vjepa2_ac import VJEPA2AC
 from jepakit.parts.nn.frames import Frames
 from jepakit.parts.nn.networks import Around, ViT
+from jepakit.parts.nn.summary import Summary
 from jepakit.parts.targets import FrozenTarget
 from jepakit.pretrained.load import open_weights
 from jepakit.pretrained.networks import fill
 from jepakit.pretrained.start import Tell
 from jepakit.pretrained.weights import Source
 
-FrozenModel = VJEPA2AC | DINOWM
+FrozenModel = VJEPA2AC | DINOWM | Condensed
 """Models that name the `source` of a network that does not learn."""
 
 
@@ -29,6 +32,10 @@ def adopt_frozen(model: FrozenModel) -> Config:
     if model.source is None:
         return model
     other = open_weights(model.source).model
+    if isinstance(model, Condensed):
+        if isinstance(other, VJEPA2):
+            return replace(model, encoder=other)
+        raise ValueError(f"{model.source} holds a {type(other).__name__}; {model.title} sees with a V-JEPA 2")
     if isinstance(model, VJEPA2AC):
         if isinstance(other, VJEPA2):
             return vjepa2_ac.around(model, other)
@@ -57,8 +64,8 @@ def fill_frozen(source: Source, trusted: bool = False, tell: Tell = print) -> Ca
         target = method.target
         if not isinstance(target, FrozenTarget) or not isinstance(target.network, Frames):
             raise ValueError(f"{source} is to be seen with, but the model has no frozen network")
-        weights = open_weights(source, trusted)
-        fill(target.network.network, weights.backbone().state_dict(), weights.where)
+        weights, sees = open_weights(source, trusted), target.network.network
+        fill(sees.backbone if isinstance(sees, Summary) else sees, weights.backbone().state_dict(), weights.where)
         tell(f"frames are seen with {weights.where}, which does not learn")
         return weights.origin
 
