@@ -31,6 +31,26 @@ def two_rooms() -> Run:
 
 def two_rooms_bc() -> Run:
     """Goal-conditioned behavior cloning on the same trajectories: the same encoder, which learns for as many steps."""
-    run, world = two_rooms(), pldm.NANO
-    model = GCBC(network=world.network, frames=world.frames, dim=world.dim)
+    return _cloning(two_rooms())
+
+
+def push() -> Run:
+    """The same for a disc that pushes a block: five steps side by side are one action.
+
+    Collect first: `jepakit collect push --policy mixture --episodes 4000 --out data/push`.
+    """
+    model = replace(pldm.NANO, action=10)
+    return replace(two_rooms(), model=model, data=Trajectories(root="data/push", frames=model.frames, skip=5))
+
+
+def push_bc() -> Run:
+    """Cloning of what was done on the board."""
+    return _cloning(push())
+
+
+def _cloning(run: Run) -> Run:
+    """Goal-conditioned behavior cloning on what a world model learns from, with the same encoder, for as many steps."""
+    world = run.model
+    assert isinstance(world, pldm.PLDM), "what is cloned beside PLDM has its encoder"
+    model = GCBC(network=world.network, frames=world.frames, dim=world.dim, action=world.action)
     return replace(run, model=model, steps=round(world.settled * run.steps))
