@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from jepakit.app.report.record import read_record
-from jepakit.app.report.sight import FLOP_BUDGET
+from jepakit.app.report.sight import FLOP_BUDGET, with_pictures
 from jepakit.app.symptoms import (
     AT_ONCE,
     Copying,
@@ -87,10 +87,9 @@ def examine(
     run, record, source = read_run(folder, trusted), read_record(folder), choose(folder, checkpoint)
     step, device = int(source.name[5:]), device or torch.device("cpu")
     method = load_method(source, trusted).to(device)
-    begun = [stage.data for stage in run.stages if stage.begins * run.steps < step]
-    dataset: Dataset = (begun[-1] if begun else run.data).build()  # pyright: ignore[reportAttributeAccessIssue]
-    count = affordable(method.kept, dataset, run)
-    views = draw_views(dataset, count, run.watch.views).to(device)
+    dataset, seen = _samples(run, step)
+    count = affordable(method.kept, seen, run)
+    views = draw_views(seen, count, run.watch.views).to(device)
     comparable = count == run.watch.samples
     readings = [line["watch"]["rank_me"] for line in record.readings if line["step"] <= step]
     moment, batch = _question(run, dataset, step, device)
@@ -199,6 +198,13 @@ def read_time(backbone: Any, clips: Float[Tensor, "s ..."]) -> tuple[float | Non
         return None, None
     moments = clips.unflatten(2, (extent[0], -1)).flatten(3).permute(0, 2, 3, 1)
     return time_share(moments), time_share(values.unflatten(1, (extent[0], -1)))
+
+
+def _samples(run: Run, step: int) -> tuple[Dataset, Dataset]:
+    """What the run learns from at a step, and the pictures of it."""
+    begun = [stage.data for stage in run.stages if stage.begins * run.steps < step]
+    data = begun[-1] if begun else run.data
+    return data.build(), with_pictures(data).build()  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _question(run: Run, dataset: Dataset, done: int, device: torch.device) -> tuple[Step, dict[str, Tensor]]:

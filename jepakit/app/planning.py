@@ -122,22 +122,30 @@ def film(path: Path, world: World, outcome: Outcome) -> None:
 
 
 def write_film(path: Path, world: World, states: Float[Tensor, "n t k"], goals: UInt8[Tensor, "n h w 3"]) -> None:
-    """Episodes in rows of three, the picture of the goal, dimmed, to the right of what happens."""
+    """Writes a film of episodes, larger than the world draws them."""
     if path.suffix not in (".mp4", ".gif"):
         raise ValueError(f"a film ends in .mp4 or .gif, not {path.name}")
-    across = min(3, len(states))
-    moments = []
-    for now in states.unbind(dim=1):
-        both = torch.cat([world.render(now), goals // 2 + 40], dim=2)
-        rows = [torch.cat(list(row), dim=1) for row in both.split(across) if len(row) == across]
-        moments.append(torch.cat(rows))
-    frames = torch.stack(moments).repeat_interleave(LARGER, dim=1).repeat_interleave(LARGER, dim=2).numpy()
+    small = show_side_by_side(world, states, goals)
+    frames = small.repeat_interleave(LARGER, dim=1).repeat_interleave(LARGER, dim=2).numpy()
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".mp4":
         write_video(path, frames, RATE)
         return
     pictures = [Image.fromarray(frame) for frame in frames]
     pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=1000 // RATE, loop=0)
+
+
+def show_side_by_side(
+    world: World, states: Float[Tensor, "n t k"], goals: UInt8[Tensor, "n h w 3"]
+) -> UInt8[Tensor, "t height width 3"]:
+    """Episodes in rows of three, the picture of the goal, dimmed, to the right of what happens; no row is half full."""
+    across = min(3, len(states))
+    moments = []
+    for now in states.unbind(dim=1):
+        both = torch.cat([world.render(now), goals // 2 + 40], dim=2)
+        rows = [torch.cat(list(row), dim=1) for row in both.split(across) if len(row) == across]
+        moments.append(torch.cat(rows))
+    return torch.stack(moments)
 
 
 def read_picture(path: Path, world: World) -> UInt8[Tensor, "h w 3"]:

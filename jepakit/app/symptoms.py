@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -13,6 +13,7 @@ from jepakit.contracts import Losses, Prediction, Step
 from jepakit.probes.features import evaluating
 from jepakit.probes.health import agreement, distance
 from jepakit.tokens import Places, Tokens, gather
+from jepakit.train.parallel import takes_turns
 
 ACTIONS = "actions"
 """What samples call the actions that a predictor is told."""
@@ -57,7 +58,7 @@ def read_copying(method: Any, batch: Mapping[str, Tensor], step: Step) -> Copyin
 
     None for a method without such a predictor, or one that says other things than it reads, such as pixels.
     """
-    size = len(batch["x"])
+    size = len(next(iter(batch.values())))
     with listening(method) as (questions, answers), evaluating(method), torch.no_grad():
         method(batch, step)
     asked = [heard for heard in questions if len(heard[0].values) == size]
@@ -147,8 +148,18 @@ def read_deafness(method: Any, batch: Mapping[str, Tensor], step: Step) -> float
 def read_gradients(method: Any, batch: Mapping[str, Tensor], step: Step) -> tuple[str, ...]:
     """The names of parameters that shall learn and whose gradient is missing or all zero in a training step.
 
-    Leaves the method with what a step leaves behind (statistics of batches): look at gradients last.
+    Where parts take turns (an encoder that rests while the dynamics go on), a part that learnt at the beginning of the
+    run has had its turn. Leaves the method with what a step leaves behind (statistics of batches): look at gradients
+    last.
     """
+    silent = _silent(method, batch, step)
+    if silent and takes_turns(method):
+        early = _silent(method, batch, replace(step, index=0, progress=0.0))
+        silent = tuple(name for name in silent if name in early)
+    return silent
+
+
+def _silent(method: Any, batch: Mapping[str, Tensor], step: Step) -> tuple[str, ...]:
     method.train().zero_grad(set_to_none=True)
     method(batch, _again(step)).total.backward()
     silent = [

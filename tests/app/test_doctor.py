@@ -15,7 +15,7 @@ from jepakit.app.diagnosis import diagnose
 from jepakit.app.examination import examine, read_levels, read_time
 from jepakit.app.symptoms import nearest, read_copying, read_deafness, read_gradients, read_lag, read_latent
 from jepakit.contracts import Losses, Prediction, Rows, step_at
-from jepakit.family import ijepa, lejepa, lvjepa
+from jepakit.family import ijepa, lejepa, lvjepa, pldm
 from jepakit.tokens import Tokens, gather
 from jepakit.train.fit import fit
 from jepakit.train.log import read_run
@@ -260,3 +260,28 @@ def test_a_complete_collapse_explains_the_other_kinds_and_warmup_is_forgiven(hea
     assert kinds(ailing) == ["complete"]
     assert "from level 1 of 2 on" in diagnose(ailing)[0].seen
     assert kinds(replace(ailing, armed=False)) == []
+
+
+def world_model(settled):
+    """A method and a batch of what it learns from."""
+    model = replace(pldm.TINY, settled=settled, proprio=0)
+    return model.build(), {"x": noise(8, 3, 4, 16, 16), "actions": 9 * noise(8, 3, model.action)}
+
+
+def test_a_world_model_whose_encoder_rests_by_now_is_not_ill():
+    method, batch = world_model(settled=0.5)
+    late = step_at(9, 10, EIGHT)
+    assert read_gradients(method, batch, late) == read_gradients(method, batch, STEP) == ()
+    for parameter in method.network.parameters():
+        parameter.register_hook(torch.zeros_like)
+    assert len(read_gradients(method, batch, late)) == len(list(method.network.parameters()))
+
+
+def test_a_world_model_that_does_not_listen_is_found(healthy):
+    method, batch = world_model(settled=1.0)
+    method(batch, STEP)
+    heard = read_deafness(method, batch, STEP)
+    assert heard is not None
+    assert heard != 1
+    method.action.variance.fill_(1e24)
+    assert kinds(replace(healthy, deaf=read_deafness(method, batch, STEP))) == ["actions"]

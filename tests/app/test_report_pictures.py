@@ -5,7 +5,19 @@ import numpy as np
 import torch
 from PIL import Image
 
-from jepakit.app.report.pictures import LARGEST, color_by_features, covered, nearest, show_only, to_uri
+from jepakit.app.report.pictures import (
+    LARGEST,
+    RAMP,
+    color_by_features,
+    color_by_height,
+    covered,
+    nearest,
+    show_only,
+    to_moving_uri,
+    to_pixels,
+    to_uri,
+)
+from jepakit.data.transforms import ImageTransform
 
 
 def decode(uri: str) -> np.ndarray:
@@ -70,3 +82,30 @@ def test_nearest_finds_the_planted_neighbor_and_never_the_query():
     assert found.shape == (2, 3)
     assert found[0, 0] == 13
     assert 7 not in found[1]
+
+
+def test_moving_pictures_have_all_their_frames():
+    frames = torch.arange(0, 200, 40, dtype=torch.uint8).view(5, 1, 1, 1).expand(5, 16, 24, 3)
+    uri = to_moving_uri(frames, 100)
+    assert uri.startswith("data:image/webp;base64,")
+    with Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1]))) as film:
+        assert (film.n_frames, film.size) == (5, (24, 16))
+        film.seek(3)
+        assert np.abs(np.asarray(film.convert("RGB")).astype(int) - 120).max() < 6
+
+
+def test_normalized_pictures_become_the_colors_that_they_were():
+    transform = ImageTransform(size=4, mean=(0.5, 0.4, 0.3), std=(0.5, 0.2, 0.1))
+    pixels = torch.randint(0, 256, (3, 4, 4), dtype=torch.uint8)
+    drawn = to_pixels(transform.normalize(pixels).expand(2, 5, 3, 4, 4), transform)
+    assert torch.equal(drawn[1, 4], pixels.permute(1, 2, 0))
+    gray = to_pixels(torch.zeros(1, 1, 4, 4), ImageTransform(size=4, channels=1, mean=(0.5,), std=(0.5,)))
+    assert (gray.shape, gray.unique().tolist()) == ((1, 4, 4, 3), [128])
+
+
+def test_heights_go_from_dark_to_light():
+    colors = color_by_height(torch.linspace(-3, 7, 41).view(1, 41))[0].double()
+    assert colors[0].tolist() == list(RAMP[0])
+    assert colors[-1].tolist() == list(RAMP[-1])
+    assert (colors @ torch.tensor([0.2126, 0.7152, 0.0722], dtype=torch.double)).diff().min() > 0
+    assert color_by_height(torch.zeros(2, 2)).unique(dim=0).shape[0] == 1

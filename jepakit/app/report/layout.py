@@ -19,6 +19,16 @@ def missing(why: str, command: str) -> str:
     return f'<p class="missing">{escape(why)}. To see it here: <code>{escape(command)}</code></p>'
 
 
+def absent(what: str, why: str) -> str:
+    """What stands where there can be no data: why not."""
+    return f'<p class="missing">{escape(what)}: {escape(why)}.</p>'
+
+
+def figure(kind: str, title: str, body: str, explains: str) -> str:
+    """Something to look at, under its title, and how to read it (HTML)."""
+    return f'<figure class="{kind}"><figcaption><h3>{title}</h3></figcaption>{body}<p>{explains}</p></figure>'
+
+
 def picture(pixels: Pixels, described: str) -> str:
     """An image of the page; small ones are shown pixel by pixel."""
     height, width = pixels.shape[:2]

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -17,12 +18,12 @@ from jepakit.app.report.sight import Sight, look
 from jepakit.app.report.training import show_curves, show_meters
 from jepakit.app.report.verdict import Verdict, judge
 from jepakit.app.report.wording import escape
+from jepakit.app.report.world import World, ask_world
 
-_PARTS = (
-    ("probes", "Probes"), ("collapse", "Collapse"), ("health", "Health"), ("features", "Features"),
-    ("neighbors", "Neighbors"), ("masks", "Masks"), ("training", "Training"), ("origin", "The run"),
-)  # fmt: skip
-NAV = "<b>jepakit report</b>\n" + "".join(f'<a href="#{name}">{title}</a>' for name, title in _PARTS)
+_TITLES = {
+    "foresight": "Foresight", "probes": "Probes", "collapse": "Collapse", "health": "Health", "features": "Features",
+    "neighbors": "Neighbors", "masks": "Masks", "training": "Training", "origin": "The run",
+}  # fmt: skip
 
 
 def write_report(run: Path, out: Path, trusted: bool = False) -> Path:
@@ -40,7 +41,7 @@ def write_report(run: Path, out: Path, trusted: bool = False) -> Path:
         found, why = examine(run, trusted=trusted), None
     except (ValueError, OSError) as error:
         found, why = None, str(error)
-    page = render(record, sight, blind, show_health(record, found, why))
+    page = render(record, sight, blind, show_health(record, found, why), ask_world(record, trusted))
     out.parent.mkdir(parents=True, exist_ok=True)
     beside = out.with_name(f".{out.name}.{os.getpid()}")
     beside.write_text(page, encoding="utf-8")
@@ -48,27 +49,34 @@ def write_report(run: Path, out: Path, trusted: bool = False) -> Path:
     return out
 
 
-def render(record: Record, sight: Sight | None, blind: str | None, health: str) -> str:
-    """The page as text. `blind` says why there is no `sight`, where there is none; `health` is the part of a doctor."""
+def render(record: Record, sight: Sight | None, blind: str | None, health: str, world: World | None = None) -> str:
+    """The page as text. `blind` says why there is no `sight`, where there is none; `health` is the part of a doctor.
+
+    `world` is the part of a world model, which is asked no questions by masks and needs no labels.
+    """
     here = files("jepakit.app.report")
     verdict = judge(record, sight)
-    sections = [
-        show_probes(record),
-        show_meters(record, sight),
-        health,
-        _seen(show_features, sight, "features", "What it sees", blind, record),
-        _seen(show_neighbors, sight, "neighbors", "What is alike to it", blind, record),
-        _seen(show_masks, sight, "masks", "What it was asked", blind, record),
-        show_curves(record, sight),
-        show_origin(record, sight),
-    ]
+    if world is not None:
+        verdict = replace(verdict, more=(*world.first, *verdict.more))
+    sections = {
+        "foresight": world.section if world is not None else "",
+        "probes": show_probes(record) if world is None or record.results else "",
+        "collapse": show_meters(record, sight),
+        "health": health,
+        "features": _seen(show_features, sight, "features", "What it sees", blind, record),
+        "neighbors": _seen(show_neighbors, sight, "neighbors", "What is alike to it", blind, record),
+        "masks": _seen(show_masks, sight, "masks", "What it was asked", blind, record) if world is None else "",
+        "training": show_curves(record, sight),
+        "origin": show_origin(record, sight),
+    }
+    links = "".join(f'<a href="#{name}">{_TITLES[name]}</a>' for name, body in sections.items() if body)
     return Template(here.joinpath("page.html").read_text(encoding="utf-8")).substitute(
         title=escape(f"{_name(record)}: {verdict.headline}"),
-        nav=NAV,
+        nav=f"<b>jepakit report</b>\n{links}",
         style=here.joinpath("page.css").read_text(encoding="utf-8"),
         script=here.joinpath("page.js").read_text(encoding="utf-8"),
         hero=_hero(record, verdict, sight),
-        sections="".join(sections),
+        sections="".join(sections.values()),
     )
 
 

@@ -9,12 +9,16 @@ from jaxtyping import Bool, Float, Int, UInt8
 from PIL import Image
 from torch import Tensor
 
+from jepakit.data.transforms import ImageTransform
+
 LARGEST = 128
 """Pixels of the shorter side: twice what the page shows, for dense screens."""
 SMALL = 64
 """Up to this side pixels are shown as squares, and stored without loss."""
 
 Pixels = UInt8[Tensor, "h w c"]
+RAMP = ((0x2B, 0x1D, 0x4F), (0x3B, 0x5B, 0x8C), (0x2F, 0x97, 0x8E), (0x8F, 0xCB, 0x5A), (0xFB, 0xE9, 0x7A))
+"""Colors from the lowest value to the highest; each is lighter than the one before, so that they read in gray, too."""
 
 
 def to_uri(pixels: Pixels) -> str:
@@ -30,6 +34,30 @@ def to_uri(pixels: Pixels) -> str:
     else:
         image.save(stored, "JPEG", quality=88)
     return f"data:image/{'png' if as_png else 'jpeg'};base64,{base64.b64encode(stored.getvalue()).decode('ascii')}"
+
+
+def to_moving_uri(frames: UInt8[Tensor, "t h w 3"], milliseconds: int) -> str:
+    """Frames, so long each, as a moving picture (WebP) that begins again at its end: the source of an <img>."""
+    pictures = [Image.fromarray(frame) for frame in frames.numpy()]
+    stored, rest = io.BytesIO(), pictures[1:]
+    pictures[0].save(stored, "WEBP", save_all=True, append_images=rest, duration=milliseconds, loop=0, quality=90)
+    return f"data:image/webp;base64,{base64.b64encode(stored.getvalue()).decode('ascii')}"
+
+
+def to_pixels(x: Float[Tensor, "*n c h w"], transform: ImageTransform) -> UInt8[Tensor, "*n h w 3"]:
+    """Normalized pictures in colors."""
+    mean, std = (torch.tensor(value).view(-1, 1, 1) for value in (transform.mean, transform.std))
+    pixels = ((x * std + mean) * 255).round().clamp(0, 255).byte().movedim(-3, -1)
+    return pixels.expand(*pixels.shape[:-1], 3)
+
+
+def color_by_height(values: Float[Tensor, "r q"]) -> UInt8[Tensor, "r q c"]:
+    """Numbers as colors: the least is dark, the largest light."""
+    low, high = values.min(), values.max()
+    place = (values - low) / (high - low).clamp(min=torch.finfo(values.dtype).tiny) * (len(RAMP) - 1)
+    below = place.long().clamp(max=len(RAMP) - 2)
+    ramp, share = torch.tensor(RAMP, dtype=torch.float32), (place - below).unsqueeze(-1)
+    return (ramp[below] * (1 - share) + ramp[below + 1] * share).round().byte()
 
 
 def color_by_features(patches: Float[Tensor, "k t d"], extent: tuple[int, int]) -> UInt8[Tensor, "k h w c"]:

@@ -11,9 +11,11 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 
 from jepakit.app.report.strip import Strip
+from jepakit.config import Config
 from jepakit.contracts import Dataset, Rows
 from jepakit.data.clip_transform import ClipTransform
 from jepakit.data.images import Images
+from jepakit.data.latents import Latents
 from jepakit.data.transforms import ImageTransform
 from jepakit.data.videos import Videos
 from jepakit.parts.targets import DistilledTarget, EMATarget, PixelTarget
@@ -138,8 +140,13 @@ def look(folder: Path, trusted: bool = False) -> Sight:
     )
 
 
+def with_pictures(data: Config) -> Config:
+    """The data of a run as pictures, where it learnt from what a network had made of them."""
+    return data.trajectories if isinstance(data, Latents) else data
+
+
 def _held_out(run: Run) -> tuple[str, Dataset, ImageTransform]:
-    data = run.data
+    data = with_pictures(run.data)
     match getattr(data, "transform", None):
         case ClipTransform(picture=transform):
             what = "clips"
