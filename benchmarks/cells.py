@@ -47,14 +47,25 @@ def train(cell: Cell) -> tuple[Any, dict[str, Any]]:
         backbone = fit(cell.run, out, resume=(out / "run.json").exists()).kept
     except Collapsed as stop:
         collapsed, backbone = str(stop), load(str(out))
-    log = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
-    readings = [line["watch"] | {"step": line["step"]} for line in log if "watch" in line]
-    steps = [line for line in log if "loss" in line]
-    gflops = sum(line["metrics"]["gflops"] for line in steps) / len(steps) * steps[-1]["step"]
+    readings = [line["watch"] | {"step": line["step"]} for line in read_log(out) if "watch" in line]
     return backbone, {
         "rank": readings[-1]["rank_me"],
         "readings": readings,
         "collapsed": collapsed,
+        **read_training(out),
+    }
+
+
+def read_log(out: Path) -> list[dict[str, Any]]:
+    """What a run wrote down, line by line."""
+    return [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+
+
+def read_training(out: Path) -> dict[str, Any]:
+    """What a training took."""
+    steps = [line for line in read_log(out) if "loss" in line]
+    gflops = sum(line["metrics"]["gflops"] for line in steps) / len(steps) * steps[-1]["step"]
+    return {
         "flops": gflops * 1e9,
         "train_seconds": steps[-1]["seconds"],
         "images_per_second": steps[-1]["images_per_second"],

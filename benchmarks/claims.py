@@ -150,6 +150,42 @@ ROOMS = (
     Row("two_rooms.changed_cost.sign_flipped.oracle_dynamics.success", "the true simulator, the same"),
     Row("two_rooms.changed_cost.sign_flipped.random.success", "random actions, the same"),
 )
+_ARM_TASKS = {
+    "reach": ("reach a place", 0.9), "grasp": ("grasp and lift, with sub-goals", 0.4),
+    "reach_with_object": ("carry to a place", None), "pick_place_subgoals": ("pick and place, with sub-goals", 0.3),
+    "pick_place_final": ("pick and place, the final picture alone", None),
+}  # fmt: skip
+_ARM_ACTORS = {
+    "cem": "planning with PLDM to a picture and the pose of the hand in it", "cem_seen": "to the picture alone",
+    "cem_felt": "to the pose alone",
+    "oracle_dynamics": "planning with the true simulator", "bc": "goal-conditioned behavior cloning",
+    "random": "random actions",
+}  # fmt: skip
+ARM = (
+    *(
+        Row(f"arm7.{task}.{who}.success", f"{words}: {actor}", mark if who == "cem" else None)
+        for task, (words, mark) in _ARM_TASKS.items()
+        for who, actor in _ARM_ACTORS.items()
+    ),
+    Row("arm7.energy_minimum.error", "from the action of least energy to the true one, along the table"),
+    Row("arm7.energy_minimum.no_move", "from no movement to the true one"),
+    *(
+        Row(f"arm7.shift.{name}.success", f"reach and grasp what is seen, {words}")
+        for name, words in {
+            "none": "as in training", "camera": "another camera", "scene": "another table and floor",
+            "object": "another thing", "embodiment": "another arm",
+        }.items()
+    ),
+    Row("arm7.video.rank", "effective rank of V-JEPA 2 after its videos of the arm"),
+)  # fmt: skip
+ARM_LEARNERS = {
+    "pretrained": "frozen V-JEPA 2, pretrained on video", "random": "frozen random V-JEPA 2",
+    "scratch": "end to end, from scratch", "bc": "cloning, end to end",
+}  # fmt: skip
+ARM_COUNTS = {
+    **{f"arm7.data_{count}.{{}}.success": f"reach, {count} trajectories" for count in (50, 200, 1_000, 6_000)},
+    **{f"arm7.data_{count}.grasp.{{}}.success": f"grasp, {count}" for count in (50, 200, 1_000, 6_000)},
+}
 CUTS = {"first": "the first ones, as the released code does", "random": "random ones", "pad": "all, padded"}
 """What is kept of masks that differ in length, by `rectangular`."""
 RELIABILITY = (

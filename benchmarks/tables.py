@@ -12,6 +12,9 @@ from typing import Any
 
 from benchmarks.claims import (
     ABLATION,
+    ARM,
+    ARM_COUNTS,
+    ARM_LEARNERS,
     ASKED,
     AUGMENTED,
     CLIP_ABLATION,
@@ -85,7 +88,7 @@ def renewed(text: str, claims: Claims) -> str:
 
 def expected() -> set[str]:
     """Every claim that the tables have a place for."""
-    rows = {row.claim for row in (*SPEED, *RELIABILITY, *ABLATION, *COLLAPSE, *VIDEO, *FUTURES, *LEJEPA, *ROOMS)}
+    rows = {row.claim for row in (*SPEED, *RELIABILITY, *ABLATION, *COLLAPSE, *VIDEO, *FUTURES, *LEJEPA, *ROOMS, *ARM)}
     rows |= {claim for table in CROSSED.values() for claim in asked_of(*table)}
     return rows | {cell for name in SETS for subject in SUBJECTS for cell in cells(name, subject) if cell}
 
@@ -221,6 +224,7 @@ CROSSED = {
     "widths": (WIDE, WIDTHS),
     "nuisance": (NUISANCE, NOISES),
     "foretelling": (FORETELLERS, FORETOLD),
+    "few": (ARM_LEARNERS, ARM_COUNTS),
 }
 TABLES: dict[str, Callable[[Claims], str]] = {
     "headline": headline,
@@ -235,6 +239,7 @@ TABLES: dict[str, Callable[[Claims], str]] = {
     "lejepa": listed(LEJEPA),
     "futures": listed(FUTURES),
     "rooms": listed(ROOMS),
+    "arm": listed(ARM),
     "collapse": listed(COLLAPSE),
     "speed": listed(SPEED),
     "kept": kept,

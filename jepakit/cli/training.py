@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -57,7 +57,6 @@ def train(words: Words) -> None:
     if "--resume" in words:
         out, trusted = parse(_resume, words, "train", train)
         begun = read_run(out, trusted)
-        from jepakit.pretrained import initializer
         from jepakit.train.checkpoint import latest
 
         newest = latest(out)
@@ -66,14 +65,14 @@ def train(words: Words) -> None:
             return
 
         # Asked for only if the run was killed before its first checkpoint.
-        fit(begun, out, resume=True, initialize=initializer(begun.model, begun.start_from))
+        fit(begun, out, resume=True, initialize=_initializer(begun))
         return
     name, rest = split_name(words, "train", train)
     from jepakit.recipes.find import find
 
     default = _Training(run=find(name)(), out=Path("runs") / name.rpartition(":")[2])
     asked = parse(_Training, long_names(rest), f"train {name}", find(name), default)
-    from jepakit.pretrained import adopt_larger, adopt_networks, adopt_transform, initializer
+    from jepakit.pretrained import adopt_larger, adopt_networks, adopt_transform
 
     started, source = asked.run, asked.run.start_from
     if source is not None:
@@ -81,7 +80,14 @@ def train(words: Words) -> None:
         if not any(word.startswith("--data.transform") for word in rest):
             started = replace(started, data=adopt_transform(started.data, source))
     started = replace(started, model=adopt_larger(started.model))
-    fit(started, asked.out, initialize=initializer(started.model, source))
+    fit(started, asked.out, initialize=_initializer(started))
+
+
+def _initializer(run: Run) -> Any:
+    """What fills a new Method of this run with weights, where it has any to begin with."""
+    from jepakit.pretrained import initializer
+
+    return initializer(run.model, run.start_from, data=run.data, seed=run.seed)
 
 
 def _resume(resume: Path, trusted: bool = False) -> tuple[Path, bool]:

@@ -6,13 +6,13 @@ task is not done by getting nearer and nearer, pictures of what to go through ar
 """
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from jepakit.config import Config
 from jepakit.planning.cem import CEM
 from jepakit.planning.control import Planning
 from jepakit.planning.costs import Reach
-from jepakit.worlds.arm.arm7 import Arm7
+from jepakit.worlds.arm.arm7 import Arm7, Body, Camera, Colors
 
 ArmTaskName = Literal["reach", "grasp", "reach_with_object", "pick_place_subgoals", "pick_place_final"]
 TASK_NAMES: tuple[ArmTaskName, ...] = get_args(ArmTaskName)
@@ -24,8 +24,25 @@ TRUE_SCALES = (20.0, 20.0, 20.0, 4.0, 20.0, 20.0, 20.0)
 
 A longest step along an axis counts as much as a quarter of a closing."""
 SEARCH = CEM(samples=48, elites=6, iterations=4, spread=0.7, least_spread=0.05)
-GREEDY = Planning(planner=SEARCH, horizon=2, cost=Reach(measure="l1", when="sum"), execute=1)
-"""V-JEPA 2-AC: 400 to 800 samples, 10 elites, 10 iterations, horizon 1 or 2, L1."""
+GREEDY = Planning(
+    planner=SEARCH,
+    horizon=2,
+    cost=Reach(
+        measure="l1", when="sum", felt=1.0, places=(0, 1, 2, 6), scales=(20.0, 20.0, 20.0, 4.0), effort=0.1
+    ),
+    execute=1,
+)  # fmt: skip
+"""V-JEPA 2-AC: 400 to 800 samples, 10 elites, 10 iterations, horizon 1 or 2, L1.
+
+The pose of the hand at the goal is told, too, which is ours (and jepa-wms's), see `WISHES`. Effort keeps a gripper
+still that has nothing to do; the released code sets its small movements to 0 instead.
+"""
+WISHES: dict[str, dict[str, Any]] = {
+    "cem": {},
+    "cem_seen": {"felt": 0.0, "places": None, "scales": None},
+    "cem_felt": {"seen": 0.0},
+}
+"""What of a goal counts: its picture and the pose of the hand; the picture alone (V-JEPA 2-AC); the pose alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,3 +63,10 @@ ARM_TASKS: dict[ArmTaskName, ArmTask] = {
     "pick_place_final": ArmTask(world=Arm7(task="pick_place"), budget=35),
 }
 """Stages of a grasp: the open hand around the thing, closed, lifted; then above its place, and put down there."""
+SHIFTS: dict[str, dict[str, Any]] = {
+    "camera": {"camera": Camera(azimuth=165.0, elevation=-32.0)},
+    "scene": {"colors": Colors(floor=(0.55, 0.5, 0.35), table=(0.35, 0.5, 0.42))},
+    "object": {"thing": "box", "colors": Colors(thing=(0.12, 0.3, 0.8))},
+    "embodiment": {"body": Body(length=1.08, width=0.75)},
+}
+"""What a world may be changed to after training, none of which the episodes ever show."""

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from jepakit.config import Config
+from jepakit.config import Config, added
 from jepakit.contracts import Cost, Energy, State
 from jepakit.parts import energies
 from jepakit.tokens import Tokens
@@ -83,6 +83,18 @@ class KnownDistance:
         if self.scales is not None:
             moments, wanted = (part * part.new_tensor(self.scales) for part in (moments, wanted))
         return compare(self.energy, moments.unsqueeze(-2), wanted.unsqueeze(-2))
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What is done costs, too: the mean over steps of the sum of squares, in real units.
+
+    So nothing is done without a reason: a gripper that closes by 0.5 pays a hundred times what a hand that moves by
+    5 cm does.
+    """
+
+    def __call__(self, states: State, actions: Float[Tensor, "b s h a"]) -> Float[Tensor, "b s"]:
+        return actions.square().sum(dim=-1).mean(dim=-1)
 
 
 @dataclass(frozen=True)
@@ -158,7 +170,8 @@ class Reach(Config):
 
     In a sum over time, the last moment counts `final` times. "l2" is the mean of squares, "root_l2" its root, which
     grows like a way does: so that it pays to go around a wall. `places` are those of what is known that count, and
-    `scales` what they are multiplied by. The numbers of jepa-wms (2512.24497) are felt 0.1, or 0.
+    `scales` what they are multiplied by. The numbers of jepa-wms (2512.24497) are felt 0.1, or 0. `effort` weighs what
+    is done (`Effort`).
     """
 
     measure: Measure = "l2"
@@ -169,8 +182,11 @@ class Reach(Config):
     felt: float = 0.0
     places: tuple[int, ...] | None = None
     scales: tuple[float, ...] | None = None
+    effort: float = added(0.0)
 
     def __post_init__(self) -> None:
+        if self.effort < 0:
+            raise ValueError(f"effort costs 0 or more, got {self.effort}")
         if self.seen == 0 and self.felt == 0:
             raise ValueError("a goal that is neither seen nor felt costs nothing; give `seen` or `felt` a weight")
         if (self.places is not None or self.scales is not None) and self.felt == 0:
@@ -192,6 +208,8 @@ class Reach(Config):
         if self.felt:
             felt = KnownDistance(goal, energy, self.when, self.discount, self.final, self.places, self.scales)
             terms.append((self.felt, felt))
+        if self.effort:
+            terms.append((self.effort, Effort()))
         return Weighted(tuple(terms))
 
 
@@ -202,7 +220,7 @@ def over_time(
     discount: float,
     final: float = 1.0,
 ) -> Float[Tensor, "b s"]:
-    """The cost of the last moment, or of all, each `discount` times as much as the one before, the last `final` times."""
+    """The cost of the last moment, or of all: each `discount` times that of the one before, the last `final` times."""
     if when == "last":
         return cost(moments[:, :, -1:])[:, :, 0]
     costs = cost(moments)

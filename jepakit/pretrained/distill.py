@@ -5,9 +5,11 @@ from dataclasses import replace
 from typing import Any
 
 from jepakit.config import Config
+from jepakit.data.latents import Latents
 from jepakit.family.vjepa21 import VJEPA21
 from jepakit.parts.targets import DistilledTarget
 from jepakit.pretrained.frozen import FrozenModel, adopt_frozen, fill_frozen
+from jepakit.pretrained.latents import prepare
 from jepakit.pretrained.load import open_weights
 from jepakit.pretrained.networks import build_empty, fill
 from jepakit.pretrained.start import Tell, initialize_from, with_positions
@@ -61,15 +63,19 @@ def fill_larger(source: Source, trusted: bool = False, tell: Tell = print) -> In
     return initialize
 
 
-def initializer(model: Config, start_from: Source | None, tell: Tell = print) -> Initialize | None:
+def initializer(
+    model: Config, start_from: Source | None, tell: Tell = print, data: Config | None = None, seed: int = 0
+) -> Initialize | None:
     """What fills a new Method of a run: the weights that it starts from, those of its larger network, or of its frozen
-    one; None if there are none."""
+    one; None if there are none. Where the `data` are latents, they are written first, if they are missing."""
     parts: list[Initialize] = []
     if start_from is not None:
         parts.append(initialize_from(start_from, tell=tell))
     if isinstance(model, VJEPA21) and model.larger is not None and model.larger.source is not None:
         parts.append(fill_larger(model.larger.source, tell=tell))
-    if isinstance(model, FrozenModel) and model.source is not None:
+    if isinstance(model, FrozenModel) and isinstance(data, Latents):
+        parts.append(prepare(model, data, seed, tell=tell))
+    elif isinstance(model, FrozenModel) and model.source is not None:
         parts.append(fill_frozen(model.source, tell=tell))
     if not parts:
         return None

@@ -38,10 +38,10 @@ def prepare(model: FrozenModel, data: Latents, seed: int, tell: Tell = print) ->
         tell(f"{model.dim} components of a frame tell {share:.0%} of what differs between frames")
     if write_latents(data, method.see, {"weights": checksum(method)}):
         tell(f"latents of all frames are in {data.folder}")
-    state = method.target.state_dict()
+    state = method.kept.state_dict()
 
     def initialize(new: Any) -> Mapping[str, str]:
-        new.target.load_state_dict(state)
+        new.kept.load_state_dict(state)
         return origin
 
     return initialize
@@ -56,7 +56,7 @@ def spread_frames(dataset: TrajectoryDataset) -> Float[Tensor, "b c t h w"]:
 def checksum(method: WorldModelJEPA) -> str:
     """What tells the weights of what sees apart from others."""
     found = hashlib.sha256()
-    for name, value in sorted(method.target.state_dict().items()):
+    for name, value in sorted(method.kept.state_dict().items()):
         found.update(name.encode())
         found.update(value.detach().cpu().contiguous().numpy().tobytes())
     return found.hexdigest()

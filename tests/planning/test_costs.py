@@ -9,6 +9,7 @@ from jepakit.parts import energies
 from jepakit.planning.costs import (
     Disagreement,
     Distance,
+    Effort,
     KeepOut,
     KnownDistance,
     KnownPositions,
@@ -161,3 +162,14 @@ def test_costs_that_mean_nothing_are_refused(make, words):
 def test_makers_of_costs_travel_as_json():
     maker = Reach(measure="l1", when="sum", discount=0.9, seen=0.5, felt=0.1, places=(0, 1))
     assert Config.from_json(maker.to_json()) == maker
+
+
+def test_effort_is_paid_for_what_is_done_and_decides_where_nothing_else_does():
+    states = State(torch.zeros(1, 2, 2, 1, 3))
+    actions = torch.tensor([[[[3.0, 4.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 1.0]]]])
+    torch.testing.assert_close(Effort()(states, actions), torch.tensor([[12.5, 0.5]]))
+    cost = Reach(effort=0.1)(State(torch.zeros(1, 1, 3)))
+    torch.testing.assert_close(cost(states, actions), torch.tensor([[1.25, 0.05]]))
+    assert Reach()(State(torch.zeros(1, 1, 3)))(states, actions).tolist() == [[0.0, 0.0]]
+    with pytest.raises(ValueError, match="effort costs 0 or more"):
+        Reach(effort=-1.0)
