@@ -43,3 +43,9 @@ def test_pictures_are_drawn_as_they_are():
 def test_other_grids_cannot_be_drawn():
     with pytest.raises(ValueError, match=r"grid of \(5,\)"):
         Strip((5,))
+
+
+def test_one_token_in_a_picture_is_nowhere():
+    assert not Strip((8, 1, 1)).has_places
+    assert Strip((8, 1, 2)).has_places
+    assert Strip((2, 1)).has_places

@@ -63,8 +63,8 @@ def sources(page):
 
 def test_the_page_begins_with_what_the_model_foresees(page):
     outline = Outline(page)
-    sections = ["foresight", "collapse", "health", "features", "neighbors", "training", "origin"]
-    assert [name for name in outline.ids if name in {*sections, "probes", "masks"}] == sections
+    sections = ["foresight", "collapse", "health", "neighbors", "training", "origin"]
+    assert [name for name in outline.ids if name in {*sections, "probes", "features", "masks"}] == sections
     assert re.findall(r'<a href="#(\w+)"', page) == sections
     assert all(source.startswith(("data:image/", "#")) for source in outline.sources)
     assert outline.without_alt == []
@@ -72,15 +72,18 @@ def test_the_page_begins_with_what_the_model_foresees(page):
                   "Energy over actions", "What latents tell of the state", "On its way to goals"):  # fmt: skip
         assert f"<h3>{title}</h3>" in page
     assert page.count('class="taken"') == page.count('class="least"') == 4
-    assert "leak from the future" in page
+    assert "Does the future leak?" in page
+    assert page.count('class="mosaic') == 0  # one vector for a frame has no places to color
     assert page.count('<th scope="row">number ') == 4
     assert "Imagining 9 steps ahead it misses" in page
     assert len(page) < 3e6
 
 
 def test_films_show_every_step(page):
-    (imagined, told), (plans, _) = sources(page)
+    (first, _), (imagined, told), (plans, _) = sources(page)
     assert "what came" in told
+    with Image.open(io.BytesIO(b64decode(first))) as film:
+        assert (film.n_frames, film.size) == (10, (2 * 64, 2 * 64))
     with Image.open(io.BytesIO(b64decode(imagined))) as film:
         assert (film.n_frames, film.size[1]) == (10, 3 * 64)
     with Image.open(io.BytesIO(b64decode(plans))) as film:

@@ -56,14 +56,17 @@ def render(record: Record, sight: Sight | None, blind: str | None, health: str, 
     """
     here = files("jepakit.app.report")
     verdict = judge(record, sight)
+    places = sight is None or sight.strip.has_places
+    pictures = show_hero(sight) if sight is not None and places else ""
     if world is not None:
         verdict = replace(verdict, more=(*world.first, *verdict.more))
+        pictures = world.hero or pictures
     sections = {
         "foresight": world.section if world is not None else "",
         "probes": show_probes(record) if world is None or record.results else "",
         "collapse": show_meters(record, sight),
         "health": health,
-        "features": _seen(show_features, sight, "features", "What it sees", blind, record),
+        "features": _seen(show_features, sight, "features", "What it sees", blind, record) if places else "",
         "neighbors": _seen(show_neighbors, sight, "neighbors", "What is alike to it", blind, record),
         "masks": _seen(show_masks, sight, "masks", "What it was asked", blind, record) if world is None else "",
         "training": show_curves(record, sight),
@@ -75,14 +78,13 @@ def render(record: Record, sight: Sight | None, blind: str | None, health: str, 
         nav=f"<b>jepakit report</b>\n{links}",
         style=here.joinpath("page.css").read_text(encoding="utf-8"),
         script=here.joinpath("page.js").read_text(encoding="utf-8"),
-        hero=_hero(record, verdict, sight),
+        hero=_hero(record, verdict, sight, pictures),
         sections="".join(sections.values()),
     )
 
 
-def _hero(record: Record, verdict: Verdict, sight: Sight | None) -> str:
+def _hero(record: Record, verdict: Verdict, sight: Sight | None, pictures: str) -> str:
     more = "".join(f"<p>{escape(sentence)}</p>" for sentence in verdict.more)
-    pictures = show_hero(sight) if sight is not None else ""
     return f"""
 <div class="words">
 <p class="kicker">{escape(_about(record))}</p>

@@ -31,6 +31,11 @@ class Strip:
         return len(self.grid) == 3
 
     @property
+    def has_places(self) -> bool:
+        """Whether a picture has more than one token, so that there is a where to be seen."""
+        return self.grid[-2:] != (1, 1)
+
+    @property
     def steps(self) -> tuple[int, ...]:
         """The time steps that are drawn."""
         count = self.grid[0] if self.is_clip else 1

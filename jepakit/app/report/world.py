@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from jepakit.app.report.charts import draw
-from jepakit.app.report.layout import absent, facts, figure, section, table
+from jepakit.app.report.layout import absent, figure, section, table
 from jepakit.app.report.record import Record
 from jepakit.app.report.wording import escape, number, percent
 from jepakit.app.report.world_charts import chart_errors, chart_listening, chart_surprise
-from jepakit.app.report.world_pictures import show_imagined, show_landscapes, show_plans
+from jepakit.app.report.world_pictures import show_first, show_imagined, show_landscapes, show_plans
 from jepakit.app.world_examination import WorldExamination, examine_world
 from jepakit.app.world_plans import Plans, film_plans
 from jepakit.data.latents import Latents
@@ -23,10 +23,11 @@ LEDE = (
 
 @dataclass(frozen=True)
 class World:
-    """The part of the page about a world model, and what of it a reader should know `first`."""
+    """The part of the page about a world model, and what of it a reader should know `first` and see at the top."""
 
     section: str
-    first: tuple[str, ...]
+    first: tuple[str, ...] = ()
+    hero: str = ""
 
 
 def ask_world(record: Record, trusted: bool = False) -> World | None:
@@ -38,20 +39,20 @@ def ask_world(record: Record, trusted: bool = False) -> World | None:
     try:
         found = examine_world(record.folder, trusted)
     except (ValueError, OSError) as error:
-        return World(section("foresight", TITLE, LEDE, absent("The model is not asked", str(error))), ())
+        return World(section("foresight", TITLE, LEDE, absent("The model is not asked", str(error))))
     if found is None:
         return None
     try:
         plans = film_plans(found)
     except ValueError as error:
         plans = str(error)
-    return World(show_world(record, found, plans), say(found))
+    return World(show_world(record, found, plans), say(found), show_first(found))
 
 
 def show_world(record: Record, found: WorldExamination, plans: Plans | str) -> str:
     """All that was measured, and a film of `plans`, or why there is none."""
     parts = [
-        show_imagined(found), _charts(found), _leaks(found), show_landscapes(found.landscape), _states(found),
+        show_imagined(found), _charts(found), show_landscapes(found.landscape), _states(found),
         show_plans(plans, record.folder),
     ]  # fmt: skip
     return section("foresight", TITLE, LEDE, "".join(parts))
@@ -80,13 +81,14 @@ def _charts(found: WorldExamination) -> str:
     else:
         charts.append(chart_surprise(found.surprise, found.past))
         told = ""
-    return f'<div class="charts">{"".join(map(draw, charts))}</div>{told}'
+    drawn = "".join(map(draw, charts))
+    return f'<div class="charts">{drawn}{_leaks(found)}</div>{told}'
 
 
 def _leaks(found: WorldExamination) -> str:
-    no_leak = "none: other frames and actions later on changed no earlier latent, bit for bit"
-    leak = "<strong>found</strong>: other frames or actions later on changed earlier latents"
-    return facts({"leak from the future": no_leak if found.keeps_time else leak})
+    none = "No: with other frames and other actions later on, all earlier latents were the same, bit for bit."
+    leak = "<strong>Yes</strong>: other frames or actions later on changed earlier latents, so no figure here counts."
+    return figure("told", "Does the future leak?", "", none if found.keeps_time else leak)
 
 
 def _states(found: WorldExamination) -> str:

@@ -1,5 +1,6 @@
 """Pictures of a world model: what it imagined beside what came, energies over actions, plans on their way."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -16,8 +17,18 @@ from jepakit.probes.world_model import Landscape
 
 STEP_MILLISECONDS, PLAN_MILLISECONDS = 350, 80
 """How long a step of the model, or of the world, is seen."""
-STRIPS, STRIP_FRAMES, LANDSCAPES = 2, 9, 4
-"""Windows that are shown frame beside frame, too, frames of each; and windows whose energies are drawn."""
+FIRST, STRIPS, STRIP_FRAMES, LANDSCAPES = 2, 2, 9, 4
+"""Windows at the top of the page; those that are shown frame beside frame, too, and frames of each; landscapes."""
+
+
+def show_first(found: WorldExamination) -> str:
+    """A film of two windows for the top of the page: what came above what was imagined. Empty without pictures."""
+    sight = found.sight
+    if isinstance(sight, str):
+        return ""
+    rows = [to_pixels(part[:FIRST], found.data.transform) for part in (sight.true, sight.imagined)]
+    shown = film(_side_by_side(rows), STEP_MILLISECONDS, "what came above what was imagined")
+    return f'<figure class="dream first"><figcaption>what came, above what it imagined</figcaption>{shown}</figure>'
 
 
 def show_imagined(found: WorldExamination) -> str:
@@ -26,10 +37,9 @@ def show_imagined(found: WorldExamination) -> str:
     if isinstance(sight, str):
         return absent("Imagination is not drawn", sight)
     rows = [to_pixels(part, found.data.transform) for part in (sight.true, sight.redrawn, sight.imagined)]
-    moving = torch.cat([torch.cat(list(row), dim=2) for row in rows], dim=1)
     names = ("what came", "its latents, decoded", "imagined, decoded")
     heads = "".join(f"<span>{name}</span>" for name in names)
-    shown = film(moving, STEP_MILLISECONDS, f"{len(sight.true)} windows side by side: {', '.join(names)}")
+    shown = film(_side_by_side(rows), STEP_MILLISECONDS, f"{len(sight.true)} windows side by side: {', '.join(names)}")
     strips = "".join(_strip(rows[0][place], rows[2][place], place) for place in range(min(STRIPS, len(rows[0]))))
     explains = (
         f"{len(sight.true)} windows of the {found.part} part. Below: what the model imagined from {frames(found.past)} "
@@ -80,6 +90,11 @@ def film(moving: UInt8[Tensor, "t h w 3"], milliseconds: int, described: str) ->
     height, width = moving.shape[1:3]
     uri = to_moving_uri(moving, milliseconds)
     return f'<img src="{uri}" alt="Film of {escape(described)}" width="{width}" height="{height}">'
+
+
+def _side_by_side(rows: Sequence[UInt8[Tensor, "k t h w 3"]]) -> UInt8[Tensor, "t height width 3"]:
+    """Windows in columns, and what there is of each in rows."""
+    return torch.cat([torch.cat(list(row), dim=2) for row in rows], dim=1)
 
 
 def _strip(came: UInt8[Tensor, "t h w 3"], imagined: UInt8[Tensor, "t h w 3"], place: int) -> str:
