@@ -44,7 +44,7 @@ def ask_world(record: Record, trusted: bool = False) -> World | None:
         return None
     try:
         plans = film_plans(found)
-    except ValueError as error:
+    except (ValueError, ImportError) as error:  # a world may need a simulator that is not installed here
         plans = str(error)
     return World(show_world(record, found, plans), say(found), show_first(found))
 
