@@ -13,11 +13,11 @@ from torch import Tensor
 
 from jepakit.app.device import open_device
 from jepakit.contracts import Observation, World, WorldModel
+from jepakit.data.latents import Latents
 from jepakit.data.trajectories import Trajectories
 from jepakit.data.video_write import write_video
 from jepakit.evals.goals import SUITES, GoalReaching
 from jepakit.methods.world_model import WorldModelJEPA
-from jepakit.planning.actions import Box
 from jepakit.planning.cloned import Acting
 from jepakit.planning.control import Controller, moved
 from jepakit.planning.outcome import Outcome
@@ -40,7 +40,8 @@ class Loaded:
 
 def open_run(run: Path, device: str, trusted: bool) -> Loaded:
     """The world model or cloned policy of a run. Raises ValueError for a run of another kind."""
-    data = read_run(run, trusted).data
+    found = read_run(run, trusted).data
+    data = found.trajectories if isinstance(found, Latents) else found
     place = open_device(device)
     method = load_method(str(run), trusted).to(place)
     if not isinstance(data, Trajectories) or not isinstance(method, WorldModel | Acting):
@@ -170,7 +171,7 @@ def towards(
         raise ValueError("a picture of a goal is planned for by a world model, and this run cloned behavior")
     world, see, timing = suite.simulator, loaded.pictures, suite.planning.timing
     wanted = Observation(see.transform(goal.permute(2, 0, 1))[None, :, None])
-    pursuit = Controller(loaded.method, suite.planning, Box.of(world), device=loaded.device).begin(wanted, [seed])
+    pursuit = Controller(loaded.method, suite.planning, suite.space, device=loaded.device).begin(wanted, [seed])
     states, done = [world.start(torch.tensor([seed]))], [torch.zeros(1, 0, len(world.low))]
 
     def seen() -> Observation:

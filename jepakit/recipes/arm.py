@@ -17,8 +17,8 @@ from jepakit.train.run import Keep, Run
 from jepakit.train.watch import Watch
 
 FRAMES = 8
-WORLD = replace(pldm.NANO, frames=FRAMES, rollout=FRAMES - 1, action=7, proprio=7, dim=32, similarity=2.0)
-"""PLDM of few numbers: in many decorrelated ones, all places that are not near are equally far."""
+WORLD = replace(pldm.NANO, frames=FRAMES, rollout=FRAMES - 1, action=7, proprio=7, dim=32, similarity=8.0)
+"""PLDM of few numbers that move smoothly: else, all places that are not near are equally far, and plans get stuck."""
 EPISODES = Trajectories(root="data/arm7", frames=FRAMES, held_out=0.05)
 
 

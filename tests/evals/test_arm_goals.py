@@ -1,6 +1,7 @@
 """The arm's suites: what is searched, and that the true simulator does the tasks through what is shown."""
 
 from dataclasses import replace
+from importlib.util import find_spec
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from jepakit.evals.arm_goals import SEARCHED, SHIFTS, WISHES
 from jepakit.evals.goals import ARM, SUITES, GoalReaching
 from jepakit.planning.costs import Reach
 
-pytest.importorskip("mujoco")
+pytestmark = pytest.mark.skipif(find_spec("mujoco") is None, reason="MuJoCo is missing: pip install 'jepakit[arm]'")
 
 
 def quick(name: str, episodes: int) -> GoalReaching:
