@@ -17,12 +17,15 @@ import torch
 from benchmarks.cells import SEEDS, Cell, folder_of, train
 from benchmarks.cells import main as run_cells
 from benchmarks.record import ROOT
+from benchmarks.stages import told, train_stages
 from jepakit.app.collecting import collect, named_policy
 from jepakit.app.planning import Loaded, open_run
 from jepakit.app.world_examination import read_clips
+from jepakit.data.latents import Latents
 from jepakit.data.trajectories import Trajectories
 from jepakit.evals.changed_costs import CarefulPolicy, Fleeing, without_entering
 from jepakit.evals.goals import BY_MPPI, TWO_ROOMS, GoalReaching
+from jepakit.family.pldm import PLDM
 from jepakit.planning.control import Planning
 from jepakit.planning.costs import KnownPositions
 from jepakit.planning.outcome import Outcome
@@ -60,33 +63,48 @@ def cells() -> dict[str, Cell]:
     """Every cell there is, by name, in the order in which they are run."""
     found: list[Cell] = []
     for seed in SEEDS:
-        run, cloned = (replace(each(), seed=seed) for each in (worlds.two_rooms, worlds.two_rooms_bc))
-        good, poor = (replace(run, data=data_of(run, name)) for name in POLICIES)
+        planner, cloned = (replace(each(), seed=seed) for each in (worlds.two_rooms_planner, worlds.two_rooms_bc))
+        good, poor = (on_episodes(planner, name) for name in POLICIES)
+        good_cloned, poor_cloned = (on_episodes(cloned, name) for name in POLICIES)
         found += [
             _cell("model", seed, good, by_model, ("cem", "random", "oracle_dynamics")),
-            _cell("bc", seed, replace(cloned, data=good.data), by_cloning, ("bc",)),
+            _cell("bc", seed, good_cloned, by_cloning, ("bc",)),
             _cell("mppi", seed, good, by_mppi, ("mppi",)),
             _cell("replan", seed, good, by_replanning, tuple(f"replan.{name}" for name in REPLANS)),
             _cell("changed", seed, good, by_changed_costs, CHANGED),
             _cell("poor_model", seed, poor, by_poor_model, ("poor_data.cem", "poor_data.random")),
-            _cell("poor_bc", seed, replace(cloned, data=poor.data), by_poor_cloning, ("poor_data.bc",)),
+            _cell("poor_bc", seed, poor_cloned, by_poor_cloning, ("poor_data.bc",)),
         ]
     return {cell.name: cell for cell in found}
 
 
-def data_of(run: Run, name: str) -> Trajectories:
-    """The episodes that a run learns from."""
-    assert isinstance(run.data, Trajectories)
-    return replace(run.data, root=f"{FOLDER}/{name}")
+def on_episodes(run: Run, name: str) -> Run:
+    """The run on these episodes; a planner sees with the network that learnt from them."""
+    if isinstance(run.data, Trajectories):
+        return replace(run, data=replace(run.data, root=f"{FOLDER}/{name}"))
+    assert isinstance(run.data, Latents)
+    assert isinstance(run.model, PLDM)
+    data = Latents(
+        trajectories=replace(run.data.trajectories, root=f"{FOLDER}/{name}"),
+        folder=f"{FOLDER}/latents/{name}.seed{run.seed}",
+    )
+    return replace(
+        run, data=data, model=replace(run.model, source=f"runs/learning/two_rooms.sight.{name}.seed{run.seed}")
+    )
 
 
 def prepared(cell: Cell, name: str) -> tuple[Loaded, dict[str, Any], GoalReaching]:
     """Collects what is missing, trains, and gives what acts and where."""
-    assert isinstance(cell.run.data, Trajectories)
-    folder = Path(cell.run.data.root)
-    collect(SUITE.world, named_policy(POLICIES[folder.name]), EPISODES, STEPS, 0, ROOT / folder)
-    own = replace(cell, name=f"two_rooms.{name}.seed{cell.seed}")
-    _, facts = train(own)
+    data, own = cell.run.data, replace(cell, name=f"two_rooms.{name}.seed{cell.seed}")
+    assert isinstance(data, Latents | Trajectories)
+    episodes = Path((data.trajectories if isinstance(data, Latents) else data).root).name
+    collect(SUITE.world, named_policy(POLICIES[episodes]), EPISODES, STEPS, 0, ROOT / FOLDER / episodes)
+    if isinstance(data, Latents):
+        sight = replace(worlds.two_rooms(), seed=cell.seed, threads=cell.run.threads, sinks=())
+        first = f"two_rooms.sight.{episodes}.seed{cell.seed}"
+        facts = train_stages(replace(cell, name=first, run=on_episodes(sight, episodes)), own)
+    else:
+        facts = train(own)[1]
     return open_run(folder_of(own), "cpu", False), facts, replace(SUITE, seeds=(cell.seed,))
 
 
@@ -149,8 +167,8 @@ def keeping_out(loaded: Loaded, suite: GoalReaching, cell: Cell) -> dict[str, Ou
     """Who reaches goals without entering the zone on the way."""
     world = suite.simulator
     assert isinstance(world, TwoRooms)
-    assert isinstance(cell.run.data, Trajectories)
-    seen = read_clips(replace(cell.run.data, states=True).build(), READ_OFF, torch.device("cpu"))
+    assert isinstance(cell.run.data, Latents)
+    seen = read_clips(replace(cell.run.data.trajectories, states=True).build(), READ_OFF, torch.device("cpu"))
     reader = StateReader.fitted(loaded.method, seen)
     truth = suite.by_truth().planning
     assert truth is not None, "the truth plans"
@@ -181,12 +199,6 @@ def by_poor_cloning(cell: Cell) -> dict[str, Any]:
     """Cloning of such episodes."""
     loaded, facts, suite = prepared(cell, "poor_bc")
     return {**told({"poor_data.bc": suite.play(suite.by_cloning(loaded.method, loaded.pictures))}), **facts}
-
-
-def told(played: dict[str, Outcome]) -> dict[str, Any]:
-    """Shares of success by name, and all episodes."""
-    rates = {name: outcome.rate for name, outcome in played.items()}
-    return {**rates, "outcomes": {name: outcome.to_json() for name, outcome in played.items()}}
 
 
 def _cell(name: str, seed: int, run: Run, measure: Callable[[Cell], dict[str, Any]], figures: tuple[str, ...]) -> Cell:

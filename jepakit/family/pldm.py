@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from jepakit.config import Config
+from jepakit.config import Config, added
 from jepakit.methods.rollout import Penalty, Rollout
 from jepakit.methods.world_model import WorldModelJEPA
 from jepakit.parts.energies import l2
@@ -23,7 +23,7 @@ from jepakit.parts.predictors.residual import ResidualDynamics
 from jepakit.parts.regularizers.inverse import InverseDynamics
 from jepakit.parts.regularizers.moments import VarianceCovariance
 from jepakit.parts.regularizers.temporal import TemporalSimilarity
-from jepakit.parts.targets import SharedTarget
+from jepakit.parts.targets import FrozenTarget, SharedTarget
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +55,9 @@ class PLDM(Config):
     """Widths of an MLP that predicts what changes; without any, a gated unit predicts, as published."""
     settled: float = 1.0
     """The share of a run in which the network learns; in the rest, the predictor alone does (ours)."""
+    source: str | None = added(None)
+    """A run, a folder or a file, as `jepakit.load` takes them, of a network of these sizes: it sees and learns no more,
+    and a predictor begins anew (ours). What sees can then be computed once (`data.latents`)."""
 
     @property
     def samples(self) -> tuple[tuple[int, ...], ...]:
@@ -73,6 +76,10 @@ class PLDM(Config):
 
     def around(self, network: Frames, dynamics: Dynamics, whole: int) -> WorldModelJEPA:
         """The method of a network whose frames have `whole` numbers."""
+        action, rollout = Standardize(self.action), Rollout(self.rollout)
+        body = LearntBody(self.proprio, self.action, network.dim) if self.proprio else None
+        if self.source is not None:
+            return WorldModelJEPA(None, dynamics, FrozenTarget(network), l2, action, body, rollout)
         penalties = {
             "moments": Penalty(1.0, VarianceCovariance(self.variance, self.covariance)),
             "similarity": Penalty(self.similarity, TemporalSimilarity(), whole=True),
@@ -83,9 +90,9 @@ class PLDM(Config):
             dynamics,
             SharedTarget(stop_gradient=False, normalize=False),
             l2,
-            Standardize(self.action),
-            LearntBody(self.proprio, self.action, network.dim) if self.proprio else None,
-            Rollout(self.rollout),
+            action,
+            body,
+            rollout,
             {name: penalty for name, penalty in penalties.items() if penalty.weight},
             self.settled if self.settled < 1 else math.inf,
         )

@@ -9,6 +9,7 @@ from jepakit.family import dinowm, vjepa2_ac
 from jepakit.family.condensed import Condensed
 from jepakit.family.dinowm import DINOWM
 from jepakit.family.ijepa import IJEPA
+from jepakit.family.pldm import PLDM
 from jepakit.family.vjepa2 import VJEPA2
 from jepakit.family.vjepa2_ac import VJEPA2AC
 from jepakit.parts.nn.frames import Frames
@@ -20,8 +21,8 @@ from jepakit.pretrained.networks import fill
 from jepakit.pretrained.start import Tell
 from jepakit.pretrained.weights import Source
 
-FrozenModel = VJEPA2AC | DINOWM | Condensed
-"""Models that name the `source` of a network that does not learn."""
+FrozenModel = VJEPA2AC | DINOWM | Condensed | PLDM
+"""Models that may name the `source` of a network that does not learn."""
 
 
 def adopt_frozen(model: FrozenModel) -> Config:
@@ -32,6 +33,10 @@ def adopt_frozen(model: FrozenModel) -> Config:
     if model.source is None:
         return model
     other = open_weights(model.source).model
+    if isinstance(model, PLDM):
+        if isinstance(other, PLDM) and type(other) is type(model):
+            return replace(model, network=other.network, dim=other.dim)
+        raise ValueError(f"{model.source} holds a {type(other).__name__}; {model.title} sees with another of its kind")
     if isinstance(model, Condensed):
         if isinstance(other, VJEPA2):
             return replace(model, encoder=other)
@@ -65,7 +70,10 @@ def fill_frozen(source: Source, trusted: bool = False, tell: Tell = print) -> Ca
         if not isinstance(target, FrozenTarget) or not isinstance(target.network, Frames):
             raise ValueError(f"{source} is to be seen with, but the model has no frozen network")
         weights, sees = open_weights(source, trusted), target.network.network
-        fill(sees.backbone if isinstance(sees, Summary) else sees, weights.backbone().state_dict(), weights.where)
+        theirs = weights.backbone()
+        if isinstance(theirs, Frames):  # of another world model, whose head is wanted, too
+            sees = target.network
+        fill(sees.backbone if isinstance(sees, Summary) else sees, theirs.state_dict(), weights.where)
         tell(f"frames are seen with {weights.where}, which does not learn")
         return weights.origin
 

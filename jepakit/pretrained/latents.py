@@ -30,6 +30,8 @@ def prepare(model: FrozenModel, data: Latents, seed: int, tell: Tell = print) ->
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         method = model.build()
+    if method.network is not None:
+        raise ValueError(f"{model.title} learns to see, so it needs pictures; give it the `source` of a network")
     origin: Mapping[str, str] = {}
     if model.source is not None:
         origin = fill_frozen(model.source, tell=tell)(method)

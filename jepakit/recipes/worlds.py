@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from jepakit.data.latents import Latents
 from jepakit.data.trajectories import Trajectories
 from jepakit.family import pldm
 from jepakit.recipes.images import ONE_THREAD
@@ -10,23 +11,42 @@ from jepakit.train.optimize import AdamW
 from jepakit.train.run import Keep, Run
 from jepakit.train.watch import Watch
 
+LEARNING = AdamW(peak=1e-3, start=0.0, end=1e-5, warmup=0.03, decay=(1e-5, 1e-5))
+
 
 def two_rooms() -> Run:
-    """PLDM of a million parameters in two rooms, on episodes that `jepakit collect` made.
+    """PLDM in two rooms, on episodes that `jepakit collect` made: what sees, and a first predictor beside it.
 
-    Collect first: `jepakit collect two_rooms --policy mixture --episodes 4000 --out data/two_rooms`.
+    Collect first: `jepakit collect two_rooms --policy mixture --episodes 4000 --out data/two_rooms`. Go on with
+    `worlds:two_rooms_planner`: a predictor that learns beside what sees ignores walls.
     """
+    model = replace(pldm.NANO, settled=1.0)
     return Run(
-        model=pldm.NANO,
-        data=Trajectories(root="data/two_rooms", frames=pldm.NANO.frames, skip=4, blocks="sum"),
-        steps=5_400,
+        model=model,
+        data=Trajectories(root="data/two_rooms", frames=model.frames, skip=4, blocks="sum"),
+        steps=1_800,
         batch=64,
         threads=ONE_THREAD,
-        optimizer=AdamW(peak=1e-3, start=0.0, end=1e-5, warmup=0.03, decay=(1e-5, 1e-5)),
+        optimizer=LEARNING,
         clip=5.0,
-        keep=Keep(every=900),
+        keep=Keep(every=600),
         watch=Watch(action="warn"),
     )
+
+
+def two_rooms_planner() -> Run:
+    """A new predictor of half a million parameters, on what the network of `worlds:two_rooms` makes of every frame.
+
+    Name its run: `--model.source runs/two_rooms`. Latents are written first, to `--data.folder`.
+    """
+    sees = two_rooms()
+    assert isinstance(sees.data, Trajectories)
+    model = replace(pldm.NANO, settled=1.0, source="runs/two_rooms", hidden=(384, 384, 384))
+    data = Latents(trajectories=sees.data, folder="runs/two_rooms_latents")
+    return replace(
+        sees, model=model, data=data, steps=9_000, batch=128, optimizer=replace(LEARNING, decay=(1e-4, 1e-4)), clip=1.0,
+        keep=Keep(every=3_000), watch=Watch(action="off"),
+    )  # fmt: skip
 
 
 def two_rooms_bc() -> Run:
@@ -39,7 +59,7 @@ def push() -> Run:
 
     Collect first: `jepakit collect push --policy mixture --episodes 4000 --out data/push`.
     """
-    model = replace(pldm.NANO, action=10)
+    model = replace(pldm.NANO, settled=1.0, action=10)
     return replace(two_rooms(), model=model, data=Trajectories(root="data/push", frames=model.frames, skip=5))
 
 
@@ -53,4 +73,4 @@ def _cloning(run: Run) -> Run:
     world = run.model
     assert isinstance(world, pldm.PLDM), "what is cloned beside PLDM has its encoder"
     model = GCBC(network=world.network, frames=world.frames, dim=world.dim, action=world.action)
-    return replace(run, model=model, steps=round(world.settled * run.steps))
+    return replace(run, model=model)
