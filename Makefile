@@ -34,7 +34,9 @@ demo: $(VENV)/demo.stamp ## pretrain a small I-JEPA on real pictures without lab
 ROOMS ?= runs/rooms_demo
 demo-planning: $(VENV)/dev.stamp ## a world model of two rooms learns from pixels and plans to goals: a film and a table
 	$(BIN)/jepakit collect two_rooms --policy mixture --episodes 1500 --out $(ROOMS)/data
-	$(BIN)/jepakit train worlds:two_rooms --data.root $(ROOMS)/data --steps 2700 --out $(ROOMS)/model
+	$(BIN)/jepakit train worlds:two_rooms --data.root $(ROOMS)/data --steps 1200 --out $(ROOMS)/sight
+	$(BIN)/jepakit train worlds:two_rooms_planner --model.source $(ROOMS)/sight --data.trajectories.root $(ROOMS)/data \
+		--data.folder $(ROOMS)/latents --steps 4000 --out $(ROOMS)/model
 	$(BIN)/jepakit train worlds:two_rooms_bc --data.root $(ROOMS)/data --steps 500 --out $(ROOMS)/cloned
 	$(BIN)/jepakit plan $(ROOMS)/model $(ROOMS)/cloned --episodes 20 --video $(ROOMS)/goals.mp4
 

@@ -28,7 +28,7 @@ from jepakit.planning.control import Controller, Planning
 GOAL, TOGETHER = 1.0, 10
 PLANNING = Planning(planner=CEM(samples=300, elites=30, iterations=30), horizon=5)
 MODELS: dict[str, Config] = {
-    "PLDM nano, an MLP": pldm.NANO,
+    "PLDM nano, an MLP": pldm.PLANNER,
     "LeWM nano, an MLP": leworld.NANO,
     "PLDM, maps of 8 x 8": pldm.MAZE,
 }

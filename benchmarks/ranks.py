@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -36,7 +37,7 @@ from jepakit.parts.regularizers.entropy import MeanEntropy
 from jepakit.parts.regularizers.moments import CrossCorrelation, VarianceCovariance
 from jepakit.parts.regularizers.sigreg import NormalityTest, SIGReg, Sliced
 from jepakit.parts.regularizers.visreg import SlicedWasserstein, VISReg
-from jepakit.train.parallel import Spread, start
+from jepakit.train.parallel import LETTING_GO, Spread, start
 from jepakit.train.run import Run
 
 SHARES: tuple[tuple[int, ...], ...] = ((9, 4), (4, 1, 8))
@@ -160,6 +161,7 @@ def be_one_of_several(shares: Sequence[int], folder: Path) -> None:
     dist.init_process_group("gloo")
     text = json.dumps({mode: outcome(mode, shares) for mode in MODES})
     (folder / f"{dist.get_rank()}.json").write_text(text)
+    time.sleep(LETTING_GO)
     dist.destroy_process_group()
 
 

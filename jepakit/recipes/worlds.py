@@ -41,7 +41,7 @@ def two_rooms_planner() -> Run:
     """
     sees = two_rooms()
     assert isinstance(sees.data, Trajectories)
-    model = replace(pldm.NANO, settled=1.0, source="runs/two_rooms", hidden=(384, 384, 384))
+    model = replace(pldm.PLANNER, source="runs/two_rooms")
     data = Latents(trajectories=sees.data, folder="runs/two_rooms_latents")
     return replace(
         sees, model=model, data=data, steps=9_000, batch=128, optimizer=replace(LEARNING, decay=(1e-4, 1e-4)), clip=1.0,

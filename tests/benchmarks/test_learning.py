@@ -6,6 +6,7 @@ from dataclasses import replace
 from benchmarks import (
     anticipation,
     arena,
+    arm7,
     cells,
     dense,
     foretelling,
@@ -25,7 +26,7 @@ from jepakit.recipes import images
 def test_every_claim_of_learning_has_a_cell():
     suites = (
         *(learning, video, dense, anticipation, metaworld),
-        *(arena, lejepa, nuisance, latent, foretelling, two_rooms),
+        *(arena, lejepa, nuisance, latent, foretelling, two_rooms, arm7),
     )
     claims = {claim for suite in suites for cell in suite.cells().values() for claim in cell.claims}
     measured_elsewhere = {row.claim for row in (*tables.SPEED, *tables.RELIABILITY)}
