@@ -61,6 +61,8 @@ learning: $(VENV)/dev.stamp ## what is learnt, on real data: hours; resumable; w
 	$(BIN)/python -m benchmarks.lejepa
 	$(BIN)/python -m benchmarks.nuisance
 	$(BIN)/python -m benchmarks.two_rooms
+	$(BIN)/python -m benchmarks.push
+	$(BIN)/python -m benchmarks.arm7
 
 bench: $(VENV)/dev.stamp ## speed, as ratios in one run; writes results/benchmarks/
 	$(BIN)/python -m benchmarks

@@ -11,9 +11,10 @@ from typing import Any
 
 import torch
 
-from benchmarks.cells import SEEDS, Cell, folder_of, read_training, train
+from benchmarks.cells import SEEDS, Cell, folder_of, train
 from benchmarks.cells import main as run_cells
 from benchmarks.record import ROOT
+from benchmarks.stages import told, train_stages
 from jepakit.app.collecting import collect, named_policy
 from jepakit.app.world_examination import read_clips
 from jepakit.data.latents import Latents
@@ -23,10 +24,9 @@ from jepakit.evals.goals import ARM, GoalReaching
 from jepakit.methods.world_model import WorldModelJEPA
 from jepakit.planning.outcome import Outcome
 from jepakit.planning.policies import GoalPolicy, Pictures
-from jepakit.pretrained import initializer, load_method
+from jepakit.pretrained import load_method
 from jepakit.probes.world_model import energy_landscape
 from jepakit.recipes import arm
-from jepakit.train.fit import fit
 from jepakit.train.run import Run
 from jepakit.worlds.arm.arm7 import Arm7
 
@@ -166,24 +166,16 @@ def prepared(cell: Cell, name: str) -> tuple[Any, Pictures, dict[str, Any]]:
 def staged(cell: Cell, who: str) -> tuple[Any, Pictures, dict[str, Any]]:
     """The second stage, on what the first one left, or on a random encoder. The first is done if it is missing."""
     assert isinstance(cell.run.data, Trajectories)
-    source = None
-    if who == "pretrained":
-        first = cells()[f"arm7.video.seed{cell.seed}"]
-        by_video(replace(first, run=replace(first.run, threads=cell.run.threads, sinks=())))
-        source = str(folder_of(first))
     collect_episodes()
+    first = None
+    if who == "pretrained":
+        video = cells()[f"arm7.video.seed{cell.seed}"]
+        first = replace(video, run=replace(video.run, threads=cell.run.threads, sinks=()))
     data = Latents(trajectories=cell.run.data, folder=f"{FOLDER}/latents/{who}.seed{cell.seed}")
+    source = None if first is None else str(folder_of(first))
     model = replace(cell.run.model, source=source)  # pyright: ignore[reportCallIssue]
-    run, out = replace(cell.run, model=model, data=data), folder_of(cell)
-    start = initializer(model, None, data=data, seed=run.seed)
-    fit(run, out, resume=(out / "run.json").exists(), initialize=start)
-    return load_method(str(out)), Pictures(DATA.transform), read_training(out)
-
-
-def told(played: Mapping[str, Outcome]) -> dict[str, Any]:
-    """Shares of success by name, and all episodes."""
-    rates = {name: outcome.rate for name, outcome in played.items()}
-    return {**rates, "outcomes": {name: outcome.to_json() for name, outcome in played.items()}}
+    facts = train_stages(first, replace(cell, run=replace(cell.run, model=model, data=data)))
+    return load_method(str(folder_of(cell))), Pictures(DATA.transform), facts
 
 
 def _acting(suite: GoalReaching, method: Any, pictures: Pictures, wish: str = "cem_seen") -> GoalPolicy:

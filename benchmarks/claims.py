@@ -161,6 +161,12 @@ _ARM_ACTORS = {
     "oracle_dynamics": "planning with the true simulator", "bc": "goal-conditioned behavior cloning",
     "random": "random actions",
 }  # fmt: skip
+PUSHES = (
+    Row("push.cem.success", "planning with PLDM, CEM"),
+    Row("push.oracle_dynamics.success", "planning with the true simulator, CEM"),
+    Row("push.bc.success", "goal-conditioned behavior cloning"),
+    Row("push.random.success", "random actions"),
+)
 ARM = (
     *(
         Row(f"arm7.{task}.{who}.success", f"{words}: {actor}", mark if who == "cem" else None)

@@ -35,6 +35,7 @@ from benchmarks.claims import (
     NUISANCE,
     PROBED,
     PROTOCOLS,
+    PUSHES,
     RELIABILITY,
     ROBOT,
     ROOMS,
@@ -88,7 +89,10 @@ def renewed(text: str, claims: Claims) -> str:
 
 def expected() -> set[str]:
     """Every claim that the tables have a place for."""
-    rows = {row.claim for row in (*SPEED, *RELIABILITY, *ABLATION, *COLLAPSE, *VIDEO, *FUTURES, *LEJEPA, *ROOMS, *ARM)}
+    rows = {
+        row.claim
+        for row in (*SPEED, *RELIABILITY, *ABLATION, *COLLAPSE, *VIDEO, *FUTURES, *LEJEPA, *ROOMS, *PUSHES, *ARM)
+    }
     rows |= {claim for table in CROSSED.values() for claim in asked_of(*table)}
     return rows | {cell for name in SETS for subject in SUBJECTS for cell in cells(name, subject) if cell}
 
@@ -239,6 +243,7 @@ TABLES: dict[str, Callable[[Claims], str]] = {
     "lejepa": listed(LEJEPA),
     "futures": listed(FUTURES),
     "rooms": listed(ROOMS),
+    "push": listed(PUSHES),
     "arm": listed(ARM),
     "collapse": listed(COLLAPSE),
     "speed": listed(SPEED),

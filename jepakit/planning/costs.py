@@ -177,11 +177,11 @@ class Reach(Config):
     measure: Measure = "l2"
     when: When = "last"
     discount: float = 1.0
-    final: float = 1.0
+    final: float = added(1.0)
     seen: float = 1.0
     felt: float = 0.0
     places: tuple[int, ...] | None = None
-    scales: tuple[float, ...] | None = None
+    scales: tuple[float, ...] | None = added(None)
     effort: float = added(0.0)
 
     def __post_init__(self) -> None:

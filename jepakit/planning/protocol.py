@@ -21,7 +21,7 @@ APART = 7_000_000
 """Added to seeds, so that episodes are others than those that data were collected from with the same seed."""
 SLACK = 1e-5
 """How far an action may be outside of its bounds by rounding."""
-_APART = 1_000_003
+STAGES_APART = 1_000_003
 """Added to the seeds of the policy with every stage, so that chance does not repeat itself."""
 
 
@@ -199,7 +199,7 @@ def _play(policy: GoalPolicy, world: World, stages: Sequence[int], task: _Task) 
     done, nothing = list[Tensor](), task.starts.new_zeros(count, 0, len(world.low))
     for stage, (steps, goals) in enumerate(zip(stages, task.through.unbind(dim=1), strict=True)):
         begin, last = time.process_time(), len(done) + steps
-        actor = policy.begin(Moments(world, goals.unsqueeze(1), nothing), (task.seeds + stage * _APART).tolist())
+        actor = policy.begin(Moments(world, goals.unsqueeze(1), nothing), (task.seeds + stage * STAGES_APART).tolist())
         seconds += time.process_time() - begin
         while len(done) < last:
             past = Moments(world, torch.stack(moments, dim=1), torch.stack(done, dim=1) if done else nothing)

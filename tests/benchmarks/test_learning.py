@@ -15,6 +15,7 @@ from benchmarks import (
     lejepa,
     metaworld,
     nuisance,
+    push,
     tables,
     two_rooms,
     video,
@@ -26,7 +27,7 @@ from jepakit.recipes import images
 def test_every_claim_of_learning_has_a_cell():
     suites = (
         *(learning, video, dense, anticipation, metaworld),
-        *(arena, lejepa, nuisance, latent, foretelling, two_rooms, arm7),
+        *(arena, lejepa, nuisance, latent, foretelling, two_rooms, push, arm7),
     )
     claims = {claim for suite in suites for cell in suite.cells().values() for claim in cell.claims}
     measured_elsewhere = {row.claim for row in (*tables.SPEED, *tables.RELIABILITY)}

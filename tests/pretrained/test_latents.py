@@ -12,8 +12,9 @@ from jepakit.data.latents import Latents
 from jepakit.data.trajectories import Trajectories
 from jepakit.data.trajectory_files import write_episodes
 from jepakit.data.transforms import ImageTransform
-from jepakit.family import ijepa
+from jepakit.family import ijepa, pldm
 from jepakit.family.condensed import TINY
+from jepakit.parts.nn.frames import by_frame
 from jepakit.pretrained import load_method
 from jepakit.pretrained.frozen import adopt_frozen
 from jepakit.pretrained.latents import prepare
@@ -89,3 +90,29 @@ def test_another_kind_of_network_is_refused(data, tmp_path):
     fit(quick(replace(ijepa.TINY, image=(32, 32), channels=1), digits), tmp_path / "pictures")
     with pytest.raises(ValueError, match="sees with a V-JEPA 2"):
         adopt_frozen(replace(TINY, source=str(tmp_path / "pictures")))
+
+
+SEES = replace(pldm.TINY, network=replace(pldm.TINY.network, image=(32, 32)), action=3, hidden=(16,))
+
+
+def test_a_planner_sees_with_the_network_of_another_of_its_kind(data, tmp_path):
+    out = tmp_path / "sees"
+    fit(quick(replace(SEES, dim=20), data.trajectories), out)
+    model = adopt_frozen(replace(SEES, source=str(out), hidden=(32, 32)))
+    assert model.dim == 20
+    initialize = prepare(model, replace(data, folder=str(tmp_path / "latents")), seed=0)
+    method = fit(
+        quick(model, replace(data, folder=str(tmp_path / "latents"))), tmp_path / "plans", initialize=initialize
+    )
+    again, first = load_method(str(tmp_path / "plans")), load_method(str(out))
+    clips = data.trajectories.build().get(0, 0, 0)["x"][None]
+    torch.testing.assert_close(again.see(clips), by_frame(first.kept(clips)))
+    assert not any(weight.requires_grad for weight in method.kept.parameters())
+    assert [layer.out_features for layer in again.dynamics.change if hasattr(layer, "out_features")] == [32, 32, 20]
+
+
+def test_who_learns_to_see_needs_pictures(data, source, tmp_path):
+    with pytest.raises(ValueError, match="give it the `source` of a network"):
+        prepare(SEES, data, seed=0)
+    with pytest.raises(ValueError, match="sees with another of its kind"):
+        adopt_frozen(replace(SEES, source=source))
