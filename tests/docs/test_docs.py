@@ -140,9 +140,10 @@ def test_files_on_a_page_are_told_from_the_rest():
 @pytest.fixture(scope="module")
 def options() -> set[str]:
     """Every option that `--help` of any verb tells."""
-    told, named = io.StringIO(), {"train": ["images:ijepa_tiny"], "show": ["images:ijepa_tiny"], "eval": ["arena"]}
+    told, recipes = io.StringIO(), (["images:ijepa_tiny"], ["worlds:two_rooms_planner"])
+    named = {"train": recipes, "show": recipes[:1], "eval": (["arena"],)}
     for verb in cli.VERBS:
-        for words in ([], named[verb]) if verb in named else ([],):
+        for words in ([], *named.get(verb, ())):
             with contextlib.redirect_stdout(told), contextlib.suppress(SystemExit):
                 cli.run([verb, *words, "--help"])
     return set(re.findall(r"--[a-z][\w.-]*\w", told.getvalue())) | {"--help"}
