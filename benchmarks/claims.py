@@ -53,7 +53,7 @@ SPEED = (
     Row("speed.pose.ratio", "400 poses moved, against SciPy one by one", 50),
     Row(
         "speed.plan.cpu_seconds",
-        "a plan of CEM, 300 samples, 30 iterations, 5 blocks; predictor of 0.49 million parameters",
+        "a plan of CEM, 300 samples, 30 iterations, 5 blocks; predictor of 0.48 million parameters",
         most=1.0,
     ),
     Row("planners.lqr.max_gap", "largest gap of any planner to the optimum of a linear system", most=0.01),

@@ -129,7 +129,7 @@ NANO = replace(
     settled=1 / 3,
 )  # fmt: skip
 """For a CPU. In a thousand steps, only so much weight of inverse dynamics makes it see the dot."""
-PLANNER = replace(NANO, settled=1.0, hidden=(384, 384, 384))
+PLANNER = replace(NANO, settled=1.0, hidden=(480, 480))
 """With a predictor of just under half a million parameters, to learn on what a network that has learnt sees."""
 MAZE = MazePLDM()
 TINY = replace(TWO_ROOMS, frames=4, network=SmallConvNet(image=(16, 16), widths=(8, 16)), dim=24, rollout=3, proprio=2)

@@ -11,14 +11,15 @@ from jepakit.tokens import Tokens
 class ResidualDynamics(Dynamics):
     """z' = z + MLP(z, what is told): every token by itself, so a frame should be one token.
 
-    `hidden` are the widths between; the last layer begins at zero, so that nothing moves before training.
+    `hidden` are the widths between, each with a layer norm before its GELU, as TD-MPC2 does it (2310.16828);
+    the last layer begins at zero, so that nothing moves before training.
     """
 
     def __init__(self, dim: int, told: int, hidden: tuple[int, ...]) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         for before, width in zip((dim + told, *hidden[:-1]), hidden, strict=True):
-            layers += [Linear(before, width), nn.GELU()]
+            layers += [Linear(before, width), nn.LayerNorm(width), nn.GELU()]
         last = Linear(hidden[-1], dim)
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
