@@ -34,8 +34,10 @@ from jepakit.contracts import Losses, Regularizer, Rows, Step, step_at
 from jepakit.parts.regularizers import normality
 from jepakit.parts.regularizers.contrastive import InfoNCE, MarginHinge, PairedInfoNCE
 from jepakit.parts.regularizers.entropy import MeanEntropy
+from jepakit.parts.regularizers.inverse import InverseDynamics
 from jepakit.parts.regularizers.moments import CrossCorrelation, VarianceCovariance
 from jepakit.parts.regularizers.sigreg import NormalityTest, SIGReg, Sliced
+from jepakit.parts.regularizers.temporal import TemporalSimilarity
 from jepakit.parts.regularizers.visreg import SlicedWasserstein, VISReg
 from jepakit.train.parallel import LETTING_GO, Spread, start
 from jepakit.train.run import Run
@@ -45,7 +47,7 @@ SHARES: tuple[tuple[int, ...], ...] = ((9, 4), (4, 1, 8))
 Mode = Literal["ddp", "fsdp"]
 MODES: tuple[Mode, ...] = ("ddp", "fsdp")
 GOAL = 1e-9
-VIEWS, WIDTH = 2, 5
+VIEWS, WIDTH, ACTION = 2, 5, 2
 TESTS: tuple[NormalityTest, ...] = (
     normality.Moments(), normality.ExtendedJarqueBera(), normality.AndersonDarling(), normality.CramerVonMises(),
     normality.Watson(), normality.ShapiroWilk(), normality.VasicekEntropy(), SlicedWasserstein(),
@@ -62,14 +64,17 @@ REGULARIZERS: dict[str, Regularizer] = {
     "PairedInfoNCE": PairedInfoNCE(0.3),
     "MarginHinge": MarginHinge(),
     "MeanEntropy": MeanEntropy(1.0),
+    "TemporalSimilarity": TemporalSimilarity(),
 }
+INVERSE = "InverseDynamics"
+NAMES = (*REGULARIZERS, INVERSE)
 RUN = Run(model=Config(), data=Config(), steps=1, batch=sum(SHARES[0]), device="cpu", threads=1)
 
 
 class Embedding(nn.Module):
     """The least that has embeddings: a layer whose parameters get a gradient, and a regularizer as the only loss."""
 
-    def __init__(self, regularizer: Regularizer) -> None:
+    def __init__(self, regularizer: Regularizer | InverseDynamics) -> None:
         super().__init__()
         self.layer = nn.Linear(WIDTH, WIDTH, dtype=torch.float64)
         with torch.no_grad():
@@ -78,7 +83,18 @@ class Embedding(nn.Module):
         self.regularizer = regularizer
 
     def forward(self, batch: Mapping[str, Tensor], step: Step) -> Losses:
-        return Losses({"regularizer": self.regularizer(self.layer(batch["x"]).transpose(0, 1), step)})
+        embeddings = self.layer(batch["x"]).transpose(0, 1)
+        if isinstance(self.regularizer, InverseDynamics):
+            return Losses({"regularizer": self.regularizer(embeddings, batch["actions"])})
+        return Losses({"regularizer": self.regularizer(embeddings, step)})
+
+
+def regularizer(name: str) -> Regularizer | InverseDynamics:
+    """One of those that are compared; the one that learns has the same weights in every process."""
+    if name != INVERSE:
+        return REGULARIZERS[name]
+    torch.manual_seed(4)
+    return InverseDynamics(WIDTH, ACTION, hidden=8).double()
 
 
 def drawn(seed: int, *shape: int) -> Float[Tensor, "*s"]:
@@ -96,11 +112,12 @@ def outcome(mode: Mode, shares: Sequence[int]) -> Outcome:
     with start(replace(RUN, parallel=mode)) as place:
         held = shares if place.ranks > 1 else [sum(shares)]
         rows = Rows(sum(held[: place.rank]), held[place.rank], sum(held))
-        x = drawn(1, rows.total, VIEWS, WIDTH)[rows.first : rows.first + rows.count]
-        for name, regularizer in REGULARIZERS.items():
-            method = Embedding(regularizer)
+        samples = {"x": drawn(1, rows.total, VIEWS, WIDTH), "actions": drawn(5, rows.total, VIEWS - 1, ACTION)}
+        batch = {key: values[rows.first : rows.first + rows.count] for key, values in samples.items()}
+        for name in NAMES:
+            method = Embedding(regularizer(name))
             spread = Spread(method, RUN, place)
-            losses = spread.losses({"x": x}, step_at(5, 10, rows))
+            losses = spread.losses(batch, step_at(5, 10, rows))
             spread.backward(losses, rows)
             gradients = [whole(parameter.grad).flatten() for parameter in method.parameters()]
             found[name] = torch.cat([losses.total.detach().reshape(1), *gradients]).tolist()
@@ -177,7 +194,7 @@ def main() -> None:
     rows = [
         {"mode": mode, "shares": shares, "errors": found} for shares in SHARES for mode, found in errors(shares).items()
     ]
-    largest = {name: max(row["errors"][name] for row in rows) for name in REGULARIZERS}
+    largest = {name: max(row["errors"][name] for row in rows) for name in NAMES}
     table = Table(title="Several processes against one, float64: the largest relative error of value and gradient")
     for column in ("regularizer", "error"):
         table.add_column(column)
@@ -185,7 +202,7 @@ def main() -> None:
         table.add_row(name, f"{error:.1e}")
     Console().print(table)
     worst = max(largest.values())
-    bounds = {"value": worst, "low": min(largest.values()), "high": worst, "n": len(rows) * len(REGULARIZERS)}
+    bounds = {"value": worst, "low": min(largest.values()), "high": worst, "n": len(rows) * len(NAMES)}
     claim = {"distributed.regularizers.max_error": {**bounds, "unit": "relative error, float64"}}
     print(f"written to {record('ranks', {'claims': claim, 'goal': GOAL, 'rows': rows})}")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.ranks import GOAL, MODES, REGULARIZERS, SHARES, errors
+from benchmarks.ranks import GOAL, MODES, NAMES, SHARES, errors
 
 
 @pytest.fixture(scope="module", params=SHARES, ids=str)
@@ -12,6 +12,6 @@ def found(request):
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("name", REGULARIZERS)
+@pytest.mark.parametrize("name", NAMES)
 def test_several_ranks_are_one(found, mode, name):
     assert found[mode][name] <= GOAL

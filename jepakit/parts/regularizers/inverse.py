@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from jepakit.parts.nn.linear import Linear
+from jepakit.parts.regularizers.samples import mean_of
 
 
 class InverseDynamics(nn.Module):
@@ -22,7 +23,7 @@ class InverseDynamics(nn.Module):
         if actions.shape[1] != len(embeddings) - 1:
             raise ValueError(f"{len(embeddings)} frames have {len(embeddings) - 1} actions between them, "
                              f"got {actions.shape[1]}")  # fmt: skip
-        return (self.read(embeddings) - actions.transpose(0, 1)).square().mean()
+        return mean_of((self.read(embeddings) - actions.transpose(0, 1)).square())
 
     def read(self, embeddings: Float[Tensor, "t b d"]) -> Float[Tensor, "u b a"]:
         """The action that seems to lead from each frame to the next."""

@@ -19,6 +19,11 @@ def count_of(x: Float[Tensor, "... b d"]) -> Float[Tensor, ""]:
     return sum_over_ranks(x.new_full((), x.shape[-2]))
 
 
+def mean_of(x: Float[Tensor, "*t b d"]) -> Float[Tensor, ""]:
+    """The mean of all numbers in the rows of all ranks, on every rank."""
+    return sum_over_ranks(x.sum()) / (count_of(x) * (x.numel() // x.shape[-2]))
+
+
 @dataclass(frozen=True)
 class Samples:
     """r samples of n numbers each. Where they are `spread`, every rank holds other numbers of the same r samples."""

@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from jepakit.contracts import Step
+from jepakit.parts.regularizers.samples import mean_of
 
 
 class TemporalSimilarity(nn.Module):
@@ -17,7 +18,7 @@ class TemporalSimilarity(nn.Module):
         """Raises ValueError for a frame alone."""
         if len(embeddings) < 2:
             raise ValueError("neighbors in time are compared, so a clip needs two frames or more")
-        return (embeddings[1:] - embeddings[:-1]).square().mean()
+        return mean_of((embeddings[1:] - embeddings[:-1]).square())
 
 
 class Straightness(nn.Module):
@@ -31,4 +32,4 @@ class Straightness(nn.Module):
         if len(embeddings) < 3:
             raise ValueError("a bend needs three frames or more")
         steps = embeddings.diff(dim=0)
-        return 1 - torch.nn.functional.cosine_similarity(steps[1:], steps[:-1], dim=-1).mean()
+        return 1 - mean_of(torch.nn.functional.cosine_similarity(steps[1:], steps[:-1], dim=-1).unsqueeze(-1))
