@@ -45,8 +45,7 @@ VIDEOMAE_SMALL = VideoMAE(
     image=(64, 64), dim=192, depth=4, heads=6, decoder_dim=96, decoder_depth=2, decoder_heads=6,
     initialization="fan_in",
 )  # fmt: skip
-WHOLE = replace(ATTENTIVE, pixel_patch=8)
-PAIRS = replace(WHOLE, steps=200)
+PAIRS = replace(ATTENTIVE, steps=200)
 """For the two or three tasks of a scene, which have about a hundred clips."""
 FIGURES = ("attentive", "camera", "scenes")
 
@@ -120,7 +119,7 @@ def probed(backbone: Encoder | None, cell: Cell, still: bool = False) -> dict[st
 
     whole, elsewhere = Splits.of(seen(CLIPS)), seen(replace(CLIPS, cameras=(HELD_OUT_CAMERA,))).split("test")
     assert elsewhere is not None
-    rows = {"attentive": ask(WHOLE, whole), "camera": ask(WHOLE, replace(whole, test=elsewhere))}
+    rows = {"attentive": ask(ATTENTIVE, whole), "camera": ask(ATTENTIVE, replace(whole, test=elsewhere))}
     apart = {" ".join(scene): ask(PAIRS, Splits.of(seen(replace(CLIPS, tasks=scene)))) for scene in SCENES}
     return {
         **figures({**rows, **apart}),
