@@ -210,14 +210,14 @@ def kept(claims: Claims) -> str:
 
 
 def kept_by_step(raw: Mapping[str, Any]) -> str:
-    """Tokens of the context of each time step, by family and way of cutting."""
-    counts = {name: found["context"] for name, found in raw["rows"]["kept"].items()}
+    """Tokens of each time step that are left in the context and in the targets, by family and way of cutting."""
     lines = []
-    for name, steps in counts.items():
+    for name, parts in raw["rows"]["kept"].items():
         family, way = name.split(".")
-        lines.append([family, f"`{way}`: {CUTS[way]}", *(f"{count:.1f}" for count in steps)])
-    steps = max(map(len, counts.values()))
-    head = ["family", "tokens kept of each time step", *map(str, range(1, steps + 1))]
+        for part, counts in parts.items():
+            lines.append([family, f"`{way}`: {CUTS[way]}", part, *(f"{count:.1f}" for count in counts)])
+    steps = max(map(len, lines)) - 3
+    head = ["family", "tokens kept of each time step", "of the", *map(str, range(1, steps + 1))]
     return f"{grid(head, lines)}\n\nCommand: `{raw['command']}`.{footnotes({'kept': raw}, ['kept'])}"
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from scipy import stats
 
-from benchmarks.masks_3d import EXTENT, FAMILIES, kept, multiplied, painted, plain_masks
+from benchmarks.masks_3d import EXTENT, FAMILIES, claims_of, kept, multiplied, painted, plain_masks
 from jepakit.contracts import Rows
 from jepakit.parts.masks.tubes import TubeMasker
 from jepakit.parts.nn.position import grid
@@ -50,3 +50,15 @@ def test_first_indices_lose_the_end_of_the_clip():
         counts = kept(family, "first")["context"]
         assert counts[0] == pytest.approx(first_step, rel=0.06)
         assert counts[-1] == pytest.approx(last_step, rel=0.35)
+
+
+def test_each_way_of_cutting_has_its_own_claim_where_its_control_held():
+    def found(value, valid):
+        return {"ratio": {"value": value, "low": value, "high": value, "n": 3}, "valid": valid}
+
+    claims = claims_of({"first": found(12.0, True), "random": found(9.0, True)})
+    assert {name: claim["value"] for name, claim in claims.items()} == {
+        "speed.masks_3d.ratio": 12.0,
+        "speed.masks_3d.random.ratio": 9.0,
+    }
+    assert list(claims_of({"first": found(12.0, False), "random": found(9.0, True)})) == ["speed.masks_3d.random.ratio"]

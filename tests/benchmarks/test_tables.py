@@ -75,11 +75,15 @@ def test_trials_are_read_from_their_raw_files(tmp_path):
 
 
 def test_kept_tokens_stand_by_time_step():
-    rows = {"short.first": {"context": [73.64, 3.1], "targets": [1.0, 2.0]}, "short.random": {"context": [46.6, 46.5]}}
+    rows = {
+        "short.first": {"context": [73.64, 3.1], "targets": [123.2, 9.8]},
+        "short.random": {"context": [46.6, 46.5], "targets": [93.9, 94.0]},
+    }
     text = tables.kept_by_step({"rows": {"kept": rows}, **ORIGIN})
-    assert "| family | tokens kept of each time step | 1 | 2 |" in text
-    assert "| short | `first`: the first ones, as the released code does | 73.6 | 3.1 |" in text
-    assert "| short | `random`: random ones | 46.6 | 46.5 |" in text
+    assert "| family | tokens kept of each time step | of the | 1 | 2 |" in text
+    assert "| short | `first`: the first ones, as the released code does | context | 73.6 | 3.1 |" in text
+    assert "| short | `first`: the first ones, as the released code does | targets | 123.2 | 9.8 |" in text
+    assert "| short | `random`: random ones | targets | 93.9 | 94.0 |" in text
     assert "`python -m benchmarks.x`" in text
     assert "Revision: abc." in text
 
