@@ -34,8 +34,8 @@ class Mixture(Config):
 
     An epoch has `size` samples (None: as many as all sources together); each source is gone through in an endless row
     of epochs of its own, exactly as if it were alone. `together` samples in a row come from one source: where sources
-    differ in shape (clips and single pictures), make it the batch, so that every batch is of one kind. Probes and the
-    transform are those of the first source.
+    differ in shape (clips and single pictures), make it the batch, so that every batch is of one kind. Probes, the
+    watch for collapse and the transform are those of the first source.
     """
 
     sources: tuple[Config, ...]
@@ -107,6 +107,12 @@ class MixtureDataset:
 
     def __len__(self) -> int:
         return sum(self._counts)
+
+    @property
+    def first_source(self) -> Dataset:
+        """What meters are read on: samples of different sources may differ in shape."""
+        first = self._sources[0]
+        return first.first_source if isinstance(first, MixtureDataset) else first
 
     def get(self, index: int, epoch: int, seed: int) -> Mapping[str, Tensor]:
         """The sample {"x"} that its source gives in the epoch that it has come to. Raises BrokenSample."""

@@ -6,9 +6,11 @@ from typing import ClassVar
 from torch import Tensor
 
 from jepakit.config import added
+from jepakit.contracts import Masker
 from jepakit.family.vjepa import Range, Tubes, tube_maskers
 from jepakit.methods.masked import ContextLoss, MaskedJEPA
 from jepakit.parts.energies import l1
+from jepakit.parts.masks.modal import ModalMasker
 from jepakit.parts.masks.rectangle import Rectangular
 from jepakit.parts.nn.backbone import Backbone
 from jepakit.parts.nn.initialize import Initialization, initialize
@@ -48,6 +50,9 @@ class VJEPA21(ClipSizes):
     initialization: Initialization = "depth_scaled"
     mask_tokens: int = 8
     blocks: tuple[Tubes, ...] = ((8, 0.15), (2, 0.7))
+    """What is asked of clips: short-range and long-range, each kind of question with a mask token of its own."""
+    picture_blocks: Tubes = added((10, 0.15))  # noqa: RUF009  (the default is a tuple)
+    """What is asked of pictures (released code), as often as of clips: there it is asked once, with the first token."""
     block_aspect: Range = (0.75, 1.5)
     rectangular: Rectangular = "random"
     context_share: float = 0.5
@@ -73,16 +78,20 @@ class VJEPA21(ClipSizes):
             raise ValueError(f"the larger network is {self.larger.dim} wide, so set distilled_from to it")
         backbone = self._backbone()
         read = spaced(self.depth, self.levels if self.distilled_from is None else 1)
-        maskers = tube_maskers(self.blocks, self.block_aspect, self.rectangular)
         context = ContextLoss(ramp(self.context_share, *self.context_ramp), self.by_distance, self.scale_distance)
         energy = l1 if self.distilled_from is None or self.larger is not None else _unanswered
         target = self._target(backbone, read)
-        return MaskedJEPA(backbone, maskers, self._predictor(), target, energy, None, read, context)
+        return MaskedJEPA(backbone, self._maskers(), self._predictor(), target, energy, None, read, context)
 
     @property
     def samples(self) -> tuple[tuple[int, ...], ...]:
         """What it learns from: channels, frames, height and width of a clip and of a picture."""
         return (self.channels, self.frames, *self.image), (self.channels, 1, *self.image)
+
+    def _maskers(self) -> tuple[Masker, ...]:
+        (pictures,) = tube_maskers((self.picture_blocks,), self.block_aspect, self.rectangular)
+        clips = tube_maskers(self.blocks, self.block_aspect, self.rectangular)
+        return tuple(ModalMasker(each, pictures) for each in clips)
 
     def _target(self, backbone: Backbone, read: tuple[int, ...]) -> EMATarget:
         momentum, larger = constant(self.momentum), self.larger

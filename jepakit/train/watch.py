@@ -5,9 +5,10 @@ kept. What each meter means is told in `jepakit.probes.rank`.
 """
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -22,6 +23,14 @@ FIXED_SEED = 20_230_814
 """Views are drawn with a seed of their own, so that readings of all runs on the same data can be compared."""
 
 Reading = dict[str, float]
+
+
+@runtime_checkable
+class Mixed(Protocol):
+    """A data set of several sources, the first of which shows how a run fares: `data.mixture` and its like."""
+
+    @property
+    def first_source(self) -> Dataset: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,27 +129,31 @@ def measure(features: Float[Tensor, "s v d"]) -> Reading:
 
 
 def draw_views(dataset: Dataset, samples: int, views: int) -> Float[Tensor, "v s ..."]:
-    """Views of samples that are spread evenly over the data set; samples that cannot be read are left out.
+    """Views of samples that are spread evenly over the data set, or over the first source of a mixture.
 
-    Raises ValueError if fewer than three samples can be read, or they hold nothing that a network could see.
+    Samples that cannot be read are left out, and those whose shape is not the most frequent one: a picture among
+    clips. Raises ValueError if fewer than three samples are left, or they hold nothing that a network could see.
     """
-    count = min(samples, len(dataset))
+    read = dataset.first_source if isinstance(dataset, Mixed) else dataset
+    count = min(samples, len(read))
     found = []
     for place in range(count):
-        index = place * len(dataset) // count
+        index = place * len(read) // count
         try:
-            drawn = [dataset.get(index, view, FIXED_SEED) for view in range(views)]
+            drawn = [read.get(index, view, FIXED_SEED) for view in range(views)]
         except BrokenSample:
             continue
         if "x" not in drawn[0]:
             raise ValueError("these samples are what a network saw, and it learns no more: --watch.action off")
         found.append(torch.stack([sample["x"] for sample in drawn]))
-    if len(found) < 3:
+    shapes = Counter(drawn.shape for drawn in found)
+    alike = [drawn for drawn in found if drawn.shape == shapes.most_common(1)[0][0]]
+    if len(alike) < 3:
         raise ValueError(
-            f"watching for collapse needs 3 readable samples, this data set gave {len(found)} of {count}; "
+            f"watching for collapse needs 3 readable samples, this data set gave {len(alike)} of {count}; "
             f"give more data or --watch.action off"
         )
-    return torch.stack(found, dim=1)
+    return torch.stack(alike, dim=1)
 
 
 def require_finite(losses: Mapping[str, float], step: int) -> None:

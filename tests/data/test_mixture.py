@@ -92,6 +92,13 @@ def test_a_mixture_survives_json_and_is_probed_by_its_first_source(mixture):
     assert labeled.notes()[0].startswith("source 1: 10% of the samples")
 
 
+def test_meters_are_read_on_the_first_source_of_the_first_mixture(mixture):
+    clips = mixture.build().first_source
+    assert (len(clips), clips.get(0, 0, 0)["x"].shape) == (5, (3, 2, 16, 16))
+    nested = Mixture(sources=(mixture, mixture.sources[1]), weights=(1.0, 1.0)).build()
+    assert len(nested.first_source) == 5
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [

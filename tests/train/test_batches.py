@@ -3,7 +3,7 @@ from itertools import chain
 
 import pytest
 import torch
-from tiny_engine import Points, Tiny
+from tiny_engine import Points, PointSet, Tiny
 
 from jepakit.contracts import Rows
 from jepakit.train.batches import Batches, Broken, Order, Source, choose_workers, ignore_signals, sources
@@ -84,6 +84,32 @@ def test_a_batch_of_broken_samples_is_empty():
     (batch,) = read_all(make(data=Points(count=4, broken=(0, 1, 2, 3)), steps=1))
     assert batch.count == 0
     assert len(batch.broken) == 4
+
+
+class Odd(PointSet):
+    """Points, of which number 3 has a dimension too many, and number 5 a label."""
+
+    def get(self, index, epoch, seed):
+        sample = super().get(index, epoch, seed)
+        if index == 3:
+            return {"x": torch.cat([sample["x"], sample["x"][:1]])}
+        return {**sample, "label": torch.tensor(1)} if index == 5 else sample
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create 1 worker:UserWarning")
+@pytest.mark.parametrize("workers", [0, 1])
+def test_samples_of_another_shape_are_named_and_never_replaced(workers):
+    run = make(batch=10, steps=1, workers=workers)
+    with Batches([Source(0, Odd(10, 6, (7,), wide=False))], run, place(), 0) as batches:
+        batch = batches.read()
+    assert batch.samples["x"].shape == (7, 6)
+    assert batch.count == 7
+    told = {sample.index: sample.reason.partition(";")[0] for sample in batch.broken}
+    assert told == {
+        3: "it holds x [7] where the others of its batch hold x [6]",
+        5: "it holds label [] where the others of its batch hold nothing more",
+        7: "point 7 is torn",
+    }
 
 
 def test_micro_batches_cover_the_batch_and_know_their_rows():

@@ -1,12 +1,12 @@
 import pytest
 import torch
-from tiny_engine import Points
+from tiny_engine import Points, PointSet
 from torch import nn
 
 from jepakit.probes.rank import rank_me
 from jepakit.tokens import Tokens
 from jepakit.train.stops import Collapsed
-from jepakit.train.watch import Alarm, Watch, Watcher, draw_views, measure, require_finite
+from jepakit.train.watch import FIXED_SEED, Alarm, Watch, Watcher, draw_views, measure, require_finite
 
 
 class Echo(nn.Module):
@@ -68,6 +68,29 @@ def test_small_and_broken_data_are_watched_with_what_there_is():
     assert draw_views(Points(count=5, broken=(2,)).build(), 64, 2).shape == (2, 4, 6)
     with pytest.raises(ValueError, match="3 readable samples"):
         draw_views(Points(count=4, broken=(0, 1)).build(), 64, 2)
+
+
+class Uneven(PointSet):
+    """Points, of which the first one has a dimension too many."""
+
+    def get(self, index, epoch, seed):
+        sample = super().get(index, epoch, seed)
+        return {"x": torch.cat([sample["x"], sample["x"][:1]])} if index == 0 else sample
+
+
+class Two(Uneven):
+    """A mixture, to which uneven points came first."""
+
+    first_source = Uneven(8, 6, (), wide=False)
+
+
+def test_samples_of_another_shape_and_later_sources_are_left_out():
+    uneven = Two.first_source
+    expected = torch.stack([torch.stack([uneven.get(i, v, FIXED_SEED)["x"] for i in range(1, 8)]) for v in range(2)])
+    assert torch.equal(draw_views(uneven, 8, 2), expected)
+    assert torch.equal(draw_views(Two(1000, 6, (), wide=False), 8, 2), expected)
+    with pytest.raises(ValueError, match="gave 2 of 3"):
+        draw_views(Uneven(3, 6, (), wide=False), 8, 2)
 
 
 def test_readings_are_those_of_the_features_whatever_the_batch():
