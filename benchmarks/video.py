@@ -188,8 +188,9 @@ def raw_pixels(cell: Cell) -> dict[str, Any]:
 def efficiency(cell: Cell) -> dict[str, Any]:
     """What V-JEPA takes to reach the mark, as a share of what VideoMAE takes.
 
-    Where VideoMAE never reaches it, its whole training is what it takes at least: the share is an upper bound, and the
-    raw file says so. Where V-JEPA does not, there is no share. Scores are of the validation part.
+    What never reaches it takes its whole training at least: the share is an upper bound where that is VideoMAE, a lower
+    one where it is V-JEPA, and there is none where it is both; `reached` in the raw file says which. Scores are of the
+    validation part.
     """
     found: dict[str, Any] = {}
     for subject, run in rivals().items():
@@ -199,8 +200,8 @@ def efficiency(cell: Cell) -> dict[str, Any]:
     reached = {
         name: next((point for point in points if point["score"] >= REACH), None) for name, points in found.items()
     }
-    ours, theirs = reached["vjepa"], reached["videomae"] or found["videomae"][-1]
-    shares = {kind: None if ours is None else ours[kind] / theirs[kind] for kind in COSTS}
+    ours, theirs = (reached[name] or found[name][-1] for name in ("vjepa", "videomae"))
+    shares = {kind: ours[kind] / theirs[kind] if any(reached.values()) else None for kind in COSTS}
     return {
         **shares,
         "curves": found,

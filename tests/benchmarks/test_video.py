@@ -28,7 +28,7 @@ def test_trainings_take_as_many_operations_as_that_of_vjepa():
         assert run.steps * run.batch * video.operations(run.model) == pytest.approx(budget, rel=0.02)
 
 
-def test_the_share_is_a_bound_where_the_rival_never_arrives(monkeypatch):
+def test_the_share_is_a_bound_where_one_of_both_never_arrives(monkeypatch):
     point = {"step": 5, "seconds": 1.0, "flop": 2.0, "samples": 3}
     late = {name: 4 * value for name, value in point.items()}
     curves = {
@@ -44,4 +44,8 @@ def test_the_share_is_a_bound_where_the_rival_never_arrives(monkeypatch):
     assert (found["seconds"], found["flop"], found["samples"]) == (0.5, 0.5, 0.5)
     assert found["reached"] == {"vjepa": True, "videomae": False}
     curves["motion.vjepa.seed0"].pop()
-    assert video.efficiency(video.cells()["efficiency.seed0"])["seconds"] is None
+    found = video.efficiency(video.cells()["efficiency.seed0"])
+    assert (found["seconds"], found["reached"]) == (None, {"vjepa": False, "videomae": False})
+    curves["motion.videomae.seed0"][0]["score"] = 0.8
+    found = video.efficiency(video.cells()["efficiency.seed0"])
+    assert (found["seconds"], found["reached"]) == (1.0, {"vjepa": False, "videomae": True})
