@@ -16,7 +16,7 @@ from jepakit.parts.nn.sizes import ClipSizes
 from jepakit.parts.nn.transformer import Transformer
 from jepakit.parts.predictors.mask_token import MaskTokenPredictor
 from jepakit.parts.regularizers.sigreg import sigreg_of
-from jepakit.parts.targets import TargetName, make_target
+from jepakit.parts.targets import Scale, TargetName, make_target
 from jepakit.schedules import linear
 from jepakit.weights.vjepa import EncoderSizes, PredictorSizes, heads_of
 
@@ -47,6 +47,9 @@ class VJEPA(ClipSizes):
     target: TargetName = "ema"
     momentum: Range = (0.998, 0.9996)
     """The released schedule goes to 1 over 112,500 steps and is cut at 90,000."""
+    target_scale: Scale = added("token")
+    """Over a "sample", what all tokens of a clip share is not asked for: where little is to be seen, it is all that is
+    learnt otherwise."""
     sigreg: float = added(0.0)
     """What SIGReg weighs, which keeps the means of contexts from collapsing where the target is no average."""
 
@@ -58,7 +61,7 @@ class VJEPA(ClipSizes):
         )
         backbone, maskers = build_clip_backbone(self, self.positions, self.initialization), self._maskers()
         predictor = self._predictor(heads, len(maskers))
-        target = make_target(self.target, backbone, linear(*self.momentum))
+        target = make_target(self.target, backbone, linear(*self.momentum), self.target_scale)
         regularizer = sigreg_of(self.sigreg)
         return MaskedJEPA(backbone, maskers, predictor, target, l1, regularizer=regularizer, weight=self.sigreg)
 

@@ -18,32 +18,47 @@ TargetName = Literal["ema", "shared", "stop_gradient", "pixels"]
 """The targets that a config can name: "shared" lets gradients through, "stop_gradient" does not."""
 
 
-def normalized(tokens: Tokens, levels: int = 1) -> Tokens:
+Scale = Literal["token", "sample"]
+"""Over what answers are normalized."""
+
+
+def normalized(tokens: Tokens, levels: int = 1, scale: Scale = "token") -> Tokens:
     """Every token with mean 0 and variance 1 over its features (layer norm without parameters; I-JEPA's code).
 
-    `levels` that stand side by side are normalized one by one (V-JEPA 2.1).
+    `levels` that stand side by side are normalized one by one (V-JEPA 2.1). With the scale of a "sample", every feature
+    has then mean 0 and variance 1 over the tokens of its sample, too, as data2vec does it for speech (2202.03555,
+    section 3.3): what all tokens share, such as which clip this is, is not asked for.
     """
     values = tokens.values.unflatten(-1, (levels, -1))
-    return tokens.with_values(F.layer_norm(values, values.shape[-1:]).flatten(-2))
+    values = F.layer_norm(values, values.shape[-1:]).flatten(-2)
+    if scale == "sample":
+        values = F.instance_norm(values.transpose(1, 2)).transpose(1, 2)
+    return tokens.with_values(values)
 
 
 class EMATarget(nn.Module):
     """An exponential moving average of the network answers; no gradient enters it (I-JEPA; BYOL, section 3.1).
 
-    It answers with its last level, or with several `levels` side by side; with `normalize=False` as they are.
+    It answers with its last level, or with several `levels` side by side, normalized over `scale`; with
+    `normalize=False` as they are.
     """
 
     def __init__(
-        self, network: nn.Module, momentum: Schedule, levels: tuple[int, ...] | None = None, normalize: bool = True
+        self,
+        network: nn.Module,
+        momentum: Schedule,
+        levels: tuple[int, ...] | None = None,
+        normalize: bool = True,
+        scale: Scale = "token",
     ) -> None:
         super().__init__()
         self.network = copy.deepcopy(network).requires_grad_(False)
-        self.momentum, self.levels, self.normalize = momentum, levels, normalize
+        self.momentum, self.levels, self.normalize, self.scale = momentum, levels, normalize, scale
 
     @torch.no_grad()
     def forward(self, x: Tensor, network: nn.Module) -> Tokens:
         answer = self.network(x, layers=self.levels)
-        return normalized(answer, len(self.levels or (0,))) if self.normalize else answer
+        return normalized(answer, len(self.levels or (0,)), self.scale) if self.normalize else answer
 
     @torch.no_grad()
     def after_step(self, network: nn.Module, step: Step) -> None:
@@ -110,14 +125,14 @@ class DistilledTarget(EMATarget):
 class SharedTarget(nn.Module):
     """The network itself answers. With `stop_gradient=False` and nothing else against it, it collapses."""
 
-    def __init__(self, stop_gradient: bool = True, normalize: bool = True) -> None:
+    def __init__(self, stop_gradient: bool = True, normalize: bool = True, scale: Scale = "token") -> None:
         super().__init__()
-        self.stop_gradient, self.normalize = stop_gradient, normalize
+        self.stop_gradient, self.normalize, self.scale = stop_gradient, normalize, scale
 
     def forward(self, x: Tensor, network: nn.Module) -> Tokens:
         with torch.set_grad_enabled(not self.stop_gradient and torch.is_grad_enabled()):
             answer = network(x)
-        return normalized(answer) if self.normalize else answer
+        return normalized(answer, scale=self.scale) if self.normalize else answer
 
     def after_step(self, network: nn.Module, step: Step) -> None:
         """Nothing to do: the network is the target."""
@@ -189,15 +204,22 @@ class PixelTarget(nn.Module):
         return 0
 
 
-def make_target(name: TargetName, backbone: Backbone, momentum: Schedule) -> EMATarget | SharedTarget | PixelTarget:
-    """The target of this name for `backbone`; only an average has a `momentum`. Raises ValueError for other names."""
+def make_target(
+    name: TargetName, backbone: Backbone, momentum: Schedule, scale: Scale = "token"
+) -> EMATarget | SharedTarget | PixelTarget:
+    """The target of this name for `backbone`; only an average has a `momentum`, only pixels have no `scale`.
+
+    Raises ValueError for other names, and for a scale of pixels.
+    """
     match name:
         case "ema":
-            return EMATarget(backbone, momentum)
+            return EMATarget(backbone, momentum, scale=scale)
         case "pixels":
+            if scale != "token":
+                raise ValueError(f"pixels are normalized patch by patch, so target_scale is token, got {scale!r}")
             return PixelTarget(backbone.tokenizer)
         case "shared" | "stop_gradient":
-            return SharedTarget(stop_gradient=name == "stop_gradient")
+            return SharedTarget(stop_gradient=name == "stop_gradient", scale=scale)
         case _:
             raise ValueError(f"target is one of {', '.join(get_args(TargetName))}, got {name!r}")
 

@@ -35,6 +35,18 @@ def test_answers_have_mean_zero_and_variance_one(network):
         torch.testing.assert_close(values.var(dim=-1, unbiased=False), torch.ones(3, 4), atol=2e-3, rtol=0)
 
 
+@pytest.mark.parametrize("name", ["ema", "shared"])
+def test_over_a_sample_what_its_tokens_share_is_not_asked_for(network, name):
+    answer = make_target(name, network, linear(0.9, 1.0), "sample")(picture(), network).values
+    torch.testing.assert_close(answer.mean(dim=1), torch.zeros(3, 8), atol=1e-5, rtol=0)
+    torch.testing.assert_close(answer.var(dim=1, unbiased=False), torch.ones(3, 8), atol=1e-2, rtol=0)
+
+
+def test_pixels_have_no_other_scale(network):
+    with pytest.raises(ValueError, match="pixels are normalized patch by patch"):
+        make_target("pixels", network, linear(0.9, 1.0), "sample")
+
+
 def test_average_is_a_copy_that_follows_its_closed_form(network):
     target = EMATarget(network, linear(0.5, 1.0))
     start = [parameter.clone() for parameter in network.parameters()]
