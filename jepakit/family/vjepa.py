@@ -16,7 +16,7 @@ from jepakit.parts.nn.sizes import ClipSizes
 from jepakit.parts.nn.transformer import Transformer
 from jepakit.parts.predictors.mask_token import MaskTokenPredictor
 from jepakit.parts.regularizers.sigreg import sigreg_of
-from jepakit.parts.targets import Scale, TargetName, make_target
+from jepakit.parts.targets import TargetName, make_target
 from jepakit.schedules import linear
 from jepakit.weights.vjepa import EncoderSizes, PredictorSizes, heads_of
 
@@ -47,7 +47,7 @@ class VJEPA(ClipSizes):
     target: TargetName = "ema"
     momentum: Range = (0.998, 0.9996)
     """The released schedule goes to 1 over 112,500 steps and is cut at 90,000."""
-    target_scale: Scale = added("token")
+    target_scale: Literal["token", "sample"] = added("token")
     """Over a "sample", what all tokens of a clip share is not asked for: where little is to be seen, it is all that is
     learnt otherwise."""
     sigreg: float = added(0.0)

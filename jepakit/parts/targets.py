@@ -53,7 +53,8 @@ class EMATarget(nn.Module):
     ) -> None:
         super().__init__()
         self.network = copy.deepcopy(network).requires_grad_(False)
-        self.momentum, self.levels, self.normalize, self.scale = momentum, levels, normalize, scale
+        self.momentum, self.levels, self.normalize = momentum, levels, normalize
+        self.scale: Scale = scale
 
     @torch.no_grad()
     def forward(self, x: Tensor, network: nn.Module) -> Tokens:
@@ -127,7 +128,8 @@ class SharedTarget(nn.Module):
 
     def __init__(self, stop_gradient: bool = True, normalize: bool = True, scale: Scale = "token") -> None:
         super().__init__()
-        self.stop_gradient, self.normalize, self.scale = stop_gradient, normalize, scale
+        self.stop_gradient, self.normalize = stop_gradient, normalize
+        self.scale: Scale = scale
 
     def forward(self, x: Tensor, network: nn.Module) -> Tokens:
         with torch.set_grad_enabled(not self.stop_gradient and torch.is_grad_enabled()):
