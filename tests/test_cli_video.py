@@ -12,8 +12,9 @@ import torch
 from films import picture, write_film
 from PIL import Image
 
-from jepakit import cli, load
+from jepakit import cli, load, load_classifier
 from jepakit.data.video_decode import VideoFile
+from jepakit.data.videos import Videos
 
 RECIPE = """
 from jepakit.data.clip_transform import VIDEO_CROP, ClipTransform
@@ -65,7 +66,7 @@ def test_embed_writes_one_row_per_video(trained, videos, tmp_path, capsys):
     assert cli.run(["embed", str(trained), str(videos), "--out", str(tmp_path / "f.parquet")]) == 0
     table = pyarrow.parquet.read_table(tmp_path / "f.parquet")
     assert table.num_rows == 18
-    assert "train/left/torn.mp4" in capsys.readouterr().err
+    assert "not readable, left out: train/left/torn.mp4: it cannot be opened" in capsys.readouterr().err
     backbone = load(str(trained))
     first = table.slice(0, 1).to_pydict()
     alone = backbone(backbone.transform(videos / first["name"][0])).pooled()[0]
@@ -146,6 +147,77 @@ def test_probes_of_several_segments_and_views(trained, tmp_path, capsys):
     assert jepa["splits"]["test"] == 6
     assert cli.run([*words, "--views", "2"]) == 1
     assert "set picture.resize to 'shorter_side'" in capsys.readouterr().err
+
+
+def test_lists_with_missing_videos_are_noted_wherever_they_are_read(trained, videos, tmp_path, capsys):
+    rows = [f"{videos}/train/left/{number}.mp4 0\n" for number in range(5)]
+    rows += [f"{videos}/train/right/{number}.mp4 1\n" for number in range(6)]
+    (tmp_path / "train.csv").write_text("".join([*rows, f"{videos}/gone.mp4 1\n"]))
+    (tmp_path / "test.csv").write_text("".join(rows))
+    note = "1 of 23 listed videos that were looked for do not exist"
+    for words in (
+        ["embed", str(trained), str(tmp_path), "--out", str(tmp_path / "f.csv")],
+        ["probe", str(trained), "--data.root", str(tmp_path), "--probes", "knn", "--out", str(tmp_path / "p.json")],
+        ["train", f"{trained.parent / 'mine.py'}:tiny", "--data.root", str(tmp_path), "--out", str(tmp_path / "y")],
+    ):
+        assert cli.run(words) == 0
+        assert capsys.readouterr().err.count(note) == 1, words[0]
+
+
+@pytest.fixture(scope="module")
+def classified(trained):
+    """A classifier of the run, fitted on one segment."""
+    words = ["probe", str(trained), "--probes", "attentive", "--samples", "fixed", "--steps", "3"]
+    assert cli.run([*words, "--out", str(trained / "heads.json")]) == 0
+    return trained / "heads-attentive1.safetensors"
+
+
+def test_a_probe_leaves_a_classifier_that_names_classes(trained, classified, videos, tmp_path):
+    words = ["embed", str(trained), str(videos), "--out", str(tmp_path / "f.parquet")]
+    assert cli.run([*words, "--classifier", str(classified)]) == 0
+    table = pyarrow.parquet.read_table(tmp_path / "f.parquet")
+    told = ["probability of left", "probability of right"]
+    assert table.column_names == ["name", "label", "class", "predicted", *told]
+    rows, backbone, classifier = table.to_pylist(), load(str(trained)), load_classifier(classified)
+    assert classifier.names == ("left", "right")
+    assert len(rows) == 18
+    logits = classifier(backbone(backbone.transform(videos / rows[5]["name"])).values)
+    np.testing.assert_allclose([rows[5][name] for name in told], logits.softmax(dim=-1)[0].numpy(), atol=1e-5)
+    assert all(row["predicted"] == max(told, key=row.__getitem__).split()[-1] for row in rows)
+
+
+def test_windows_of_a_movie_are_classified(trained, classified, tmp_path, capsys):
+    movie = write_film(tmp_path / "movie.mp4", count=12)
+    words = ["embed", str(trained), str(movie), "--out", str(tmp_path / "f.csv"), "--classifier", str(classified)]
+    assert cli.run(words) == 0
+    assert "3 rows of 2 probabilities" in capsys.readouterr().out
+    table = pyarrow.csv.read_csv(tmp_path / "f.csv")
+    told = ["probability of left", "probability of right"]
+    assert table.column_names == ["name", "start", "end", "predicted", *told]
+    assert cli.run([*words, "--layers", "-1"]) == 1
+    assert "leave layers out" in capsys.readouterr().err
+
+
+def test_a_classifier_of_several_segments_reads_as_many(trained, videos, tmp_path, capsys):
+    words = ["probe", str(trained), "--probes", "attentive", "--samples", "fixed", "--steps", "2", "--segments", "2"]
+    assert cli.run([*words, "--out", str(tmp_path / "p.json")]) == 0
+    path = tmp_path / "p-attentive1.safetensors"
+    printed = capsys.readouterr().out
+    assert f"classifier: {path}" in printed
+    assert "left out of validation, for it could not be read (1): train/left/torn.mp4: it cannot be opened" in printed
+    words = ["embed", str(trained), str(videos / "test"), "--out", str(tmp_path / "f.csv"), "--classifier", str(path)]
+    assert cli.run(words) == 0
+    rows, backbone, classifier = (
+        pyarrow.csv.read_csv(tmp_path / "f.csv").to_pylist(),
+        load(str(trained)),
+        load_classifier(path),
+    )
+    views = Videos(root=str(videos / "test"), transform=backbone.transform).everything(segments=2)
+    tokens = backbone(views.get(3, 0, 0)["x"][:, 0]).values.flatten(0, 1)[None]
+    expected = classifier(tokens).softmax(dim=-1)[0, 1].item()
+    assert rows[3]["probability of right"] == pytest.approx(expected, abs=1e-5)
+    assert cli.run([*words, "--windows"]) == 1
+    assert "reads 2 segments of a video together, and a window is one clip" in capsys.readouterr().err
 
 
 def test_report_draws_clips_as_strips(trained):

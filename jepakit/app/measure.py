@@ -1,13 +1,15 @@
 """What a backbone has learnt, as a table and a file: the probe verb."""
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
 from jepakit import pretrained
+from jepakit.app.classifiers import KeepingProbe
 from jepakit.app.device import open_device
 from jepakit.app.report.wording import title_of
-from jepakit.app.samples import open_samples, samples_of
+from jepakit.app.samples import notes_of, open_samples, samples_of
 from jepakit.contracts import Transform
 from jepakit.data.images import Images
 from jepakit.data.videos import SeveralViews, Videos
@@ -20,15 +22,26 @@ from jepakit.probes.knn import Knn
 from jepakit.probes.linear import Linear
 from jepakit.probes.logistic import Logistic
 from jepakit.probes.lowshot import LowShot, PerClass, Share
-from jepakit.probes.names import ProbeName
+from jepakit.probes.names import Asked, ProbeName
 from jepakit.probes.result import Probe, Result, write
 from jepakit.probes.splits import Labeled
 from jepakit.train.log import read_run
 from jepakit.train.run import Run
 
+ATTENTIVE = Attentive()
 
-def probe_called(name: ProbeName) -> Probe:
-    """The probe that a word of the command line means."""
+
+@dataclass(frozen=True)
+class Measured:
+    """What probes found, where the classifiers lie that they left behind, and sentences for the user."""
+
+    results: list[Result]
+    classifiers: tuple[Path, ...]
+    notes: tuple[str, ...]
+
+
+def probe_called(name: ProbeName, attentive: Attentive = ATTENTIVE) -> Probe:
+    """The probe that a word of the command line means; `attentive` ones are like that but for their blocks."""
     match name:
         case "knn":
             return Knn()
@@ -37,9 +50,9 @@ def probe_called(name: ProbeName) -> Probe:
         case "linear":
             return Linear()
         case "attentive":
-            return Attentive()
+            return replace(attentive, blocks=1)
         case "attentive4":
-            return Attentive(blocks=4)
+            return replace(attentive, blocks=4)
         case "lowshot12":
             return LowShot(amount=PerClass(labels=12))
         case "lowshot1":
@@ -52,27 +65,25 @@ def probe_called(name: ProbeName) -> Probe:
 
 def measure(
     source: str,
-    probes: tuple[ProbeName, ...],
+    asked: Asked,
     root: str | None,
     seed: int,
     out: Path | None,
     device: str = "cpu",
     trusted: bool = False,
-    segments: int = 1,
-    views: int = 1,
-) -> list[Result]:
+) -> Measured:
     """Probes what is at `source` beside random init and raw pixels, and writes the results.
 
     Samples go through the transform that the backbone was trained with. Without `root` they are those of the run;
-    results go to `out`, or to probes.json in the folder of the run. Raises ValueError where either cannot be known, and
-    for several `segments` or `views` of what is no video.
+    results go to `out`, or to probes.json in the folder of the run, and the classifiers of attentive probes beside
+    them. Raises ValueError where either cannot be known, and for several segments or views of what is no video.
     """
     place = open_device(device)
     weights = pretrained.open_weights(source, trusted)
     run = read_run(Path(source), trusted) if (Path(source) / "run.json").exists() else None
     backbone = weights.backbone().to(place)
     data = _data_of(source, root, backbone.transform, run)
-    seen = data if (segments, views) == (1, 1) else _in_views(data, segments, views)
+    seen = data if (asked.segments, asked.views) == (1, 1) else _in_views(data, asked.segments, asked.views)
     if run is None and out is None:
         raise ValueError(f"{source} is no run, so say where the results go: --out probes.json")
     if run is not None and isinstance(run.data, Images):
@@ -84,10 +95,24 @@ def measure(
         fresh.transform = backbone.transform
         return fresh.to(place)
 
-    asked = [probe_called(name) for name in probes]
-    results = suite.measure(backbone, random_init, seen, asked, seed, title_of(weights.model))
-    write(results, out or Path(source) / "probes.json")
-    return results
+    file, title = out or Path(source) / "probes.json", title_of(weights.model)
+    probes = _probes(asked, title, file)
+    results = suite.measure(backbone, random_init, seen, probes, seed, title)
+    write(results, file)
+    kept = tuple(probe.out for probe in probes if isinstance(probe, KeepingProbe))
+    return Measured(results, kept, tuple(notes_of(data)))
+
+
+def _probes(asked: Asked, of: str, file: Path) -> list[Probe]:
+    """The probes that are asked for; attentive ones leave the classifier of the subject `of` beside the results."""
+    attentive = Attentive(samples=asked.samples, steps=asked.steps)
+    named = [probe_called(name, attentive) for name in asked.probes]
+    return [
+        KeepingProbe(probe, of, file.with_name(f"{file.stem}-{probe.name}.safetensors"))
+        if isinstance(probe, Attentive)
+        else probe
+        for probe in named
+    ]
 
 
 def _in_views(data: Labeled, segments: int, views: int) -> SeveralViews:

@@ -1,6 +1,7 @@
 """Pictures or videos as a backbone takes them: which of the two, its transform says."""
 
 from dataclasses import fields, replace
+from typing import Protocol, runtime_checkable
 
 from jepakit.config import Config
 from jepakit.contracts import Transform
@@ -9,6 +10,18 @@ from jepakit.data.images import Images
 from jepakit.data.transforms import ImageTransform, RandomResizedCrop
 from jepakit.data.videos import Videos
 from jepakit.probes.splits import Labeled
+
+
+@runtime_checkable
+class Noted(Protocol):
+    """Data that have something to say."""
+
+    def notes(self) -> list[str]: ...
+
+
+def notes_of(data: object) -> list[str]:
+    """What a user should know of some data: what was passed over or does not exist, and where parts come from."""
+    return data.notes() if isinstance(data, Noted) else []
 
 
 def open_samples(root: str, transform: Transform | None, source: str) -> Images | Videos:

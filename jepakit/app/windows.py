@@ -14,8 +14,7 @@ from jepakit.data.clip_transform import ClipTransform
 from jepakit.data.clips import read_again
 from jepakit.data.videos import VideoDataset
 from jepakit.data.windows import Window, windows
-from jepakit.parts.nn.backbone import AnyBackbone
-from jepakit.probes.features import Features, evaluating
+from jepakit.probes.features import Encode, Features
 
 
 @dataclass(frozen=True)
@@ -36,26 +35,23 @@ class Timeline:
 class WindowReader:
     """Takes videos apart and encodes them: `batch` windows at once, each `stride` seconds after the last."""
 
-    backbone: AnyBackbone
+    encode: Encode
     transform: ClipTransform
-    device: torch.device
-    layers: tuple[int, ...] | None = None
     batch: int = 8
     stride: float | None = None
 
     def read(self, dataset: VideoDataset) -> Timeline:
         """All windows of all videos. A video that breaks off is left out. Raises ValueError if none can be read."""
         parts, index, left_out, padded = [], [], [], []
-        with evaluating(self.backbone), torch.inference_mode():
-            for number in range(len(dataset)):
-                try:
-                    x, spans, is_padded = self._read_video(dataset, number)
-                except BrokenSample as broken:
-                    left_out.append(str(broken))
-                    continue
-                parts.append((x, spans))
-                index.extend([number] * len(x))
-                padded.extend([dataset.name(number)] * is_padded)
+        for number in range(len(dataset)):
+            try:
+                x, spans, is_padded = self._read_video(dataset, number)
+            except BrokenSample as broken:
+                left_out.append(str(broken))
+                continue
+            parts.append((x, spans))
+            index.extend([number] * len(x))
+            padded.extend([dataset.name(number)] * is_padded)
         if not parts:
             raise ValueError(
                 f"none of the {len(dataset)} videos can be read: {left_out[0] if left_out else 'no video'}"
@@ -74,6 +70,6 @@ class WindowReader:
 
     def _encode(self, found: Iterator[Window]) -> Iterator[tuple[Tensor, Tensor, bool]]:
         while part := list(itertools.islice(found, self.batch)):
-            x = torch.stack([window.x for window in part]).to(self.device)
+            x = torch.stack([window.x for window in part])
             spans = torch.tensor([(window.start, window.end) for window in part], dtype=torch.float64)
-            yield self.backbone(x, layers=self.layers).pooled().float().cpu(), spans, part[0].is_padded
+            yield self.encode(x), spans, part[0].is_padded

@@ -1,5 +1,6 @@
 """Verbs that ask what was learnt: probe, eval, doctor, rank, report."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -7,15 +8,13 @@ from typing import Annotated
 import tyro
 
 from jepakit.cli.words import Positional, Words, parse, split_name
-from jepakit.probes.names import STANDARD, ProbeName
+from jepakit.probes.names import Asked
 
 
 def probe(
     source: Positional[str],
-    probes: tuple[ProbeName, ...] = STANDARD,
+    asked: Annotated[Asked, tyro.conf.arg(name="")] = Asked(),  # noqa: B008  (it is frozen)
     data_root: Annotated[str | None, tyro.conf.arg(name="data.root")] = None,
-    segments: int = 1,
-    views: int = 1,
     seed: int = 0,
     out: Path | None = None,
     device: str = "cpu",
@@ -25,13 +24,11 @@ def probe(
 
     jepakit probe runs/x
     jepakit probe hf:facebook/ijepa_vith14_1k --data.root my/labelled/photos --out probes.json --probes knn attentive
+    jepakit probe runs/y --probes attentive --samples fixed     encoded once: minutes on a CPU
 
     Args:
         source: a run, or anything that `jepakit.load` takes
-        probes: what to measure
-        data_root: labelled pictures; those of the run if not given
-        segments: of videos: so many clips of each are read together
-        views: of videos: so many crops of each are tested, and their answers averaged
+        data_root: labelled samples; those of the run if not given
         seed: draws of labels, order of samples and the random init
         out: the results as JSON; RUN/probes.json if not given
         device: cpu, cuda or cuda:1
@@ -40,8 +37,12 @@ def probe(
     from jepakit.app.measure import measure
     from jepakit.probes.suite import table
 
-    results = measure(source, probes, data_root, seed, out, device, trusted, segments, views)
-    print(table(results))
+    measured = measure(source, asked, data_root, seed, out, device, trusted)
+    print(table(measured.results))
+    for path in measured.classifiers:
+        print(f"classifier: {path}")
+    for note in measured.notes:
+        print(note, file=sys.stderr)
 
 
 def evaluate(words: Words) -> None:

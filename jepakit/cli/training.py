@@ -1,5 +1,7 @@
 """Verbs about recipes and runs: list, show, train."""
 
+import os
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -80,7 +82,17 @@ def train(words: Words) -> None:
         if not any(word.startswith("--data.transform") for word in rest):
             started = replace(started, data=adopt_transform(started.data, source))
     started = replace(started, model=adopt_larger(started.model))
+    _tell_notes(started)
     fit(started, asked.out, initialize=_initializer(started))
+
+
+def _tell_notes(run: Run) -> None:
+    """What a user should know of the data, told once by however many processes."""
+    from jepakit.app.samples import notes_of
+
+    if os.environ.get("RANK", "0") == "0":
+        for note in notes_of(run.data):
+            print(note, file=sys.stderr)
 
 
 def _initializer(run: Run) -> Any:

@@ -16,6 +16,7 @@ def embed(
     frame_rate: float | None = None,
     layers: tuple[int, ...] | None = None,
     batch: int | None = None,
+    classifier: str | None = None,
     device: str = "cpu",
     trusted: bool = False,
 ) -> None:
@@ -24,6 +25,7 @@ def embed(
     jepakit embed runs/x my/photos --out features.parquet
     jepakit embed runs/y movie.mp4 --out features.parquet --stride 1
     jepakit embed runs/y my/videos --out features.parquet --windows
+    jepakit embed runs/y my/videos --out classes.csv --classifier runs/y/probes-attentive1.safetensors
 
     Args:
         source: a run, or anything that `jepakit.load` takes
@@ -34,14 +36,15 @@ def embed(
         frame_rate: frames a second of folders of frames and arrays, which have no clock, or of files with a wrong one
         layers: levels to put side by side, such as -4 -3 -2 -1; the last one if not given
         batch: what goes through the backbone at once; 256 pictures or 8 clips if not given
+        classifier: what an attentive probe of the source left behind, or a released probe: classes, not features
         device: cpu, cuda or cuda:1
         trusted: let the config name classes outside of jepakit, which are imported
     """
     from jepakit.app import embed as table
 
-    wanted = table.Wanted(samples, layers, batch, windows, stride, frame_rate)
+    wanted = table.Wanted(samples, layers, batch, windows, stride, frame_rate, classifier)
     features, notes = table.embed(source, wanted, out, device, trusted)
-    print(f"{len(features)} rows of {features.x.shape[1]} features: {out}")
+    print(f"{len(features)} rows of {features.x.shape[1]} {'probabilities' if classifier else 'features'}: {out}")
     for note in notes:
         print(note, file=sys.stderr)
 

@@ -59,10 +59,14 @@ class Videos(Config):
         many = ManyViews(self.transform, segments, views)
         return self._part(part, RandomSegments(self.transform, self.augment, segments) if augmented else many)
 
-    def everything(self) -> "VideoDataset":
-        """The middle of every video in the order of the source, not augmented: what `embed` goes through."""
+    def everything(self, segments: int = 1) -> "VideoDataset":
+        """The middle of every video in the order of the source, not augmented: what `embed` goes through.
+
+        Or the middle of each of `segments` equal parts, as one view.
+        """
         source, listing = self._opened
-        return VideoDataset(source, listing, torch.arange(len(listing.names)), MiddleClip(self.transform))
+        cut = MiddleClip(self.transform) if segments == 1 else ManyViews(self.transform, segments, 1)
+        return VideoDataset(source, listing, torch.arange(len(listing.names)), cut)
 
     def notes(self) -> list[str]:
         """What a user should know of the data: where parts come from, what was passed over."""

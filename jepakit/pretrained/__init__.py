@@ -1,6 +1,6 @@
 """Pretrained networks from anywhere, and into files that others load."""
 
-from jepakit.pretrained.classifier import load_classifier
+from jepakit.pretrained.classifier import load_classifier, save_classifier
 from jepakit.pretrained.distill import adopt_larger, fill_larger, initializer
 from jepakit.pretrained.export import convert, export, save_backbone
 from jepakit.pretrained.load import load, load_method, open_weights
@@ -22,4 +22,5 @@ __all__ = [
     "load_method",
     "open_weights",
     "save_backbone",
+    "save_classifier",
 ]

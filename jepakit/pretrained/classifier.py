@@ -1,12 +1,14 @@
 """Attentive classifiers from anywhere: `jepakit.load_classifier`."""
 
+import json
 import logging
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from jepakit.config import Config
+from jepakit.config import Config, added
 from jepakit.pretrained import hub
 from jepakit.pretrained.families import require_numbers
 from jepakit.pretrained.hugging_face_vjepa2 import DEFAULTS
@@ -14,12 +16,21 @@ from jepakit.pretrained.networks import fill
 from jepakit.pretrained.weights import Source
 from jepakit.probes.classifier import AttentiveClassifier
 from jepakit.weights.classifier import UNREAD, classifier_sizes, hugging_face_map
-from jepakit.weights.files import read_checkpoint, read_json, read_safetensors, read_sharded, tensors_in
+from jepakit.weights.files import (
+    read_about,
+    read_checkpoint,
+    read_json,
+    read_safetensors,
+    read_sharded,
+    tensors_in,
+    write_safetensors,
+)
 from jepakit.weights.ijepa import shapes_of
 from jepakit.weights.keys import State, count_blocks, listed, strip_prefix
 from jepakit.weights.vjepa import LICENSES
 
 CLASSIFIER = "classifier.safetensors"
+ABOUT = "jepakit.classifier"
 # One head in V-JEPA's files; a list in those of V-JEPA 2, which trains a grid of them at once.
 NAMES = {"classifier": LICENSES["V-JEPA"], "classifiers": LICENSES["V-JEPA 2"]}
 PREFIXES = ("module.",)
@@ -32,17 +43,40 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Classifier(Config):
-    """The sizes of an attentive classifier; the released ones have eps 1e-5."""
+    """The sizes of an attentive classifier, and how it is used; the released ones have eps 1e-5."""
 
     dim: int
     heads: int
     depth: int
     classes: int
     eps: float = 1e-5
+    names: tuple[str, ...] | None = added(None)
+    """What the classes are called."""
+    layers: tuple[int, ...] = added((-1,))
+    """The levels of the backbone whose tokens are read."""
+    segments: int = added(1)
+    """How many clips of a video are read together."""
+
+    @classmethod
+    def of(cls, network: AttentiveClassifier) -> "Classifier":
+        """What a classifier was built with."""
+        attention = network.pooler.cross_attention_block
+        return cls(
+            dim=network.linear.in_features,
+            heads=attention.xattn.heads,
+            depth=1 + len(network.pooler.blocks),
+            classes=network.linear.out_features,
+            eps=attention.norm1.eps,
+            names=network.names,
+            layers=network.layers,
+            segments=network.segments,
+        )
 
     def build(self) -> AttentiveClassifier:
         """The classifier, untrained. Raises ValueError for sizes that do not fit."""
-        return AttentiveClassifier(self.dim, self.heads, self.depth, self.classes, self.eps)
+        network = AttentiveClassifier(self.dim, self.heads, self.depth, self.classes, self.eps)
+        network.names, network.layers, network.segments = self.names, self.layers, self.segments
+        return network
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,10 +97,12 @@ class Head:
 
 
 def load_classifier(source: Source, heads: int | None = None) -> AttentiveClassifier:
-    """The attentive classifier of a released probe, of a folder of ours, or of Hugging Face's for video classification.
+    """The attentive classifier that `jepakit probe` left behind, of a released probe, of a folder of ours, or of
+    Hugging Face's for video classification.
 
-    It is in eval mode and frozen, and reads the tokens of its backbone: `classifier(backbone(x).values)`. `heads` is
-    only needed for a released file of a width that was never published. Raises ValueError if there is none.
+    It is in eval mode and frozen, and reads the tokens of its backbone: `classifier(backbone(x).values)` are the logits
+    of the classes called `classifier.names`, where names are known. `heads` is only needed for a released file of a
+    width that was never published. Raises ValueError if there is none.
     """
     head = open_classifier(source, heads)
     if head is None:
@@ -78,16 +114,33 @@ def load_classifier(source: Source, heads: int | None = None) -> AttentiveClassi
     return network.eval().requires_grad_(False)
 
 
+def save_classifier(network: AttentiveClassifier, out: Path) -> None:
+    """Writes a classifier as one file that `load_classifier` reads, over the one that may be there."""
+    about = {ABOUT: json.dumps(Classifier.of(network).to_json())}
+    beside = out.with_name(f".{out.name}.{os.getpid()}")
+    write_safetensors(beside, network.state_dict(), about)
+    os.replace(beside, out)
+
+
 def open_classifier(source: Source, heads: int | None = None) -> Head | None:
     """The classifier at `source`, if there is one. Raises ValueError if it is not exactly one."""
     remote = isinstance(source, str) and source.startswith(hub.SCHEME)
     path = hub.fetch(str(source)) if remote else Path(source)
     if path.is_file():
-        return _of_file(path, heads)
+        return _of_probe(path) or _of_file(path, heads)
     described = read_json(path / "config.json") if (path / "config.json").is_file() else {}
     if described.get("model_type") == "vjepa2":
         return _of_hugging_face(path, described, str(source) if remote else path.name)
     return _of_ours(path, described) if (path / CLASSIFIER).is_file() else None
+
+
+def _of_probe(path: Path) -> Head | None:
+    """What `save_classifier` wrote, if it is that."""
+    about = read_about(path) if path.suffix == ".safetensors" else {}
+    if ABOUT not in about:
+        return None
+    model, state = Classifier.from_json(json.loads(about[ABOUT])), read_safetensors(path)
+    return Head(where=str(path), model=model, state=state, origin={"source": path.name}, alone=True)
 
 
 def _of_file(path: Path, heads: int | None) -> Head | None:
@@ -122,8 +175,17 @@ def _of_hugging_face(path: Path, described: Mapping[str, Any], name: str) -> Hea
     described = {**DEFAULTS, **described}
     require_numbers(described, ("num_attention_heads", "layer_norm_eps"), path / "config.json")
     model = _sized(state, int(described["num_attention_heads"]), str(path), float(described["layer_norm_eps"]))
+    model = replace(model, names=_names(described, model.classes))
     origin = {"source": name} | ({"license": NAMES["classifiers"]} if name.startswith("hf:facebook/vjepa2") else {})
     return Head(where=f"the classifier of {path}", model=model, state=state, origin=origin, alone=False)
+
+
+def _names(described: Mapping[str, Any], classes: int) -> tuple[str, ...] | None:
+    """The names of the classes, if there is one for each."""
+    found = described.get("id2label")
+    if not isinstance(found, dict) or any(str(label) not in found for label in range(classes)):
+        return None
+    return tuple(str(found[str(label)]) for label in range(classes))
 
 
 def _of_ours(path: Path, described: Mapping[str, Any]) -> Head:

@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Literal
+from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -22,6 +22,20 @@ from jepakit.probes.splits import minibatches
 from jepakit.probes.subject import Subject
 from jepakit.probes.training import answered, decay_groups, descend, seeded, stream, told_right
 from jepakit.tokens import Tokens
+
+Part = TypeVar("Part")
+
+
+@runtime_checkable
+class Watch(Protocol):
+    """Gives on the parts of a long piece of work one by one, and may tell how many of them are done."""
+
+    def __call__(self, work: str, parts: Iterable[Part], count: int) -> Iterable[Part]: ...
+
+
+def unwatched(work: str, parts: Iterable[Part], count: int) -> Iterable[Part]:
+    """Tells nobody."""
+    return parts
 
 
 class Patches(nn.Module):
@@ -86,6 +100,8 @@ class Attentive(Config):
     def __post_init__(self) -> None:
         if not self.layers:
             raise ValueError("an attentive probe reads at least one level; give layers, such as -1 for the last")
+        if self.steps < 1 or self.batch < 1:
+            raise ValueError(f"steps and batch are at least 1, got {self.steps} and {self.batch}")
 
     @property
     def name(self) -> str:
@@ -93,18 +109,25 @@ class Attentive(Config):
 
     def measure(self, subject: Subject, seed: int) -> Result:
         """The test accuracy of the one head that is best on the validation split."""
+        return self.fit(subject, seed)[1]
+
+    def fit(self, subject: Subject, seed: int, watch: Watch = unwatched) -> tuple[AttentiveClassifier, Result]:
+        """The head that is best on the validation split, and what it reaches on the test split."""
         started, splits = perf_counter(), subject.splits
         train = Counted(splits.augmented if self.samples == "augmented" else splits.train)
         validation, test = Counted(splits.validation), Counted(splits.test)
-        sample = split_views(first_readable(splits.train))[0]
+        sample, segments, _ = split_views(first_readable(splits.train))
         reader = Reader(subject.backbone or Patches(sample.shape[1], self.pixel_patch, sample.dim() - 2), self.layers)
         with evaluating(reader.encoder), seeded(seed):
-            heads = self._fit(reader, train, subject.classes, seed)
+            heads = self._fit(reader, train, subject.classes, seed, watch)
             scores, right = (
                 told_right(lambda x: predict(heads, reader(x)), part, self.batch, reader.device).double()
                 for part in (validation, test)
             )
         best = int(scores.mean(dim=0).argmax())
+        head = heads[best]
+        assert isinstance(head, AttentiveClassifier), "heads are made by _fit"
+        head.layers, head.segments, head.names = self.layers, segments, splits.names(subject.classes)
         rate, decay = list(itertools.product(self.rates, self.decays))[best]
         outcome = Outcome(
             correct=right[:, best].bool(),
@@ -119,16 +142,18 @@ class Attentive(Config):
             chosen_on=splits.chosen_on,
         )
         census = Census.of(train=train, validation=validation, test=test)
-        return conclude(self, subject, [outcome], [seed], started, census)
+        return head, conclude(self, subject, [outcome], [seed], started, census)
 
-    def _fit(self, reader: "Reader", train: Dataset, classes: int, seed: int) -> nn.ModuleList:
+    def _fit(
+        self, reader: "Reader", train: Dataset, classes: int, seed: int, watch: Watch = unwatched
+    ) -> nn.ModuleList:
         device, grid = reader.device, list(itertools.product(self.rates, self.decays))
         shape = (reader.encoder.dim, divisor(reader.encoder.dim, self.head_width), self.blocks, classes)
         heads = nn.ModuleList(AttentiveClassifier(*shape) for _ in grid).to(device)
         optimizer = torch.optim.AdamW(
             [group for head, choice in zip(heads, grid, strict=True) for group in decay_groups(head, *choice)]
         )
-        read = self._encoded(reader, train, seed)
+        read = watch("training heads", self._encoded(reader, train, seed, watch), self.steps)
         for (tokens, labels), _ in zip(read, descend(optimizer, self.steps, warmup=0.0), strict=True):
             labels = labels.to(device).repeat_interleave(len(tokens.values) // len(labels))
             # The heads share no parameter, so that the gradient of the sum is the gradient of each.
@@ -138,13 +163,13 @@ class Attentive(Config):
             optimizer.step()
         return heads.eval()
 
-    def _encoded(self, reader: "Reader", train: Dataset, seed: int) -> Iterator[tuple["Read", Tensor]]:
+    def _encoded(self, reader: "Reader", train: Dataset, seed: int, watch: Watch) -> Iterator[tuple["Read", Tensor]]:
         """Batches of tokens and their labels, as many as there are steps."""
         if self.samples == "augmented":
             for batch in stream(train, self.batch, self.steps, seed):
                 yield reader(batch.x), answered(batch)
             return
-        kept = Kept.of(reader, train, self.batch)
+        kept = Kept.of(reader, train, self.batch, watch)
         for rows in minibatches(len(kept.labels), self.batch, self.steps, torch.Generator().manual_seed(seed)):
             yield kept.take(rows, reader.device), kept.labels[rows]
 
@@ -188,10 +213,11 @@ class Kept:
     labels: Int[Tensor, "n"]
 
     @classmethod
-    def of(cls, reader: Reader, dataset: Dataset, size: int) -> "Kept":
+    def of(cls, reader: Reader, dataset: Dataset, size: int, watch: Watch = unwatched) -> "Kept":
         """Encodes every sample once."""
         read, labels = [], []
-        for batch in batches(dataset, range(len(dataset)), size):
+        found = batches(dataset, range(len(dataset)), size)
+        for batch in watch("encoding training samples", found, math.ceil(len(dataset) / size)):
             if batch.index:
                 read.append(reader(batch.x))
                 labels.append(answered(batch))
@@ -211,7 +237,32 @@ def divisor(dim: int, width: int) -> int:
     return next(heads for heads in range(max(dim // width, 1), 0, -1) if dim % heads == 0)
 
 
-def predict(heads: Iterable[nn.Module], read: Read) -> Int[Tensor, "b h"]:
-    """The likeliest class of each sample by each head: probabilities are averaged over views."""
+def probabilities(heads: Iterable[nn.Module], read: Read) -> Float[Tensor, "b h c"]:
+    """What each head makes of each sample, averaged over its views."""
     logits = torch.stack([head(read.values, read.valid) for head in heads], dim=1)
-    return logits.softmax(dim=-1).unflatten(0, (-1, read.views)).mean(dim=1).argmax(dim=-1)
+    return logits.softmax(dim=-1).unflatten(0, (-1, read.views)).mean(dim=1)
+
+
+def predict(heads: Iterable[nn.Module], read: Read) -> Int[Tensor, "b h"]:
+    """The likeliest class of each sample by each head."""
+    return probabilities(heads, read).argmax(dim=-1)
+
+
+class Classify:
+    """The probability of each class for each sample, on the CPU: a backbone and the classifier that was fitted on it.
+
+    Raises ValueError if the two do not fit together.
+    """
+
+    def __init__(self, backbone: Encoder, classifier: AttentiveClassifier) -> None:
+        width = classifier.linear.in_features
+        if width != backbone.dim:
+            raise ValueError(
+                f"the classifier reads tokens of {width} numbers, and this backbone gives {backbone.dim}; "
+                "name the one that the classifier was fitted on"
+            )
+        self.reader, self.classifier = Reader(backbone, classifier.layers), classifier
+
+    def __call__(self, x: Float[Tensor, "b ..."]) -> Float[Tensor, "b c"]:
+        with evaluating(self.reader.encoder), torch.inference_mode():
+            return probabilities([self.classifier], self.reader(x))[:, 0].cpu()

@@ -19,7 +19,7 @@ class Counted:
     def __init__(self, whole: Dataset) -> None:
         self.whole, self.labels, self.classes = whole, whole.labels, whole.classes
         self._read: set[int] = set()
-        self._broken: set[int] = set()
+        self._broken: dict[int, str] = {}
 
     def __len__(self) -> int:
         return len(self.whole)
@@ -28,8 +28,8 @@ class Counted:
         """The sample. Raises BrokenSample."""
         try:
             sample = self.whole.get(index, epoch, seed)
-        except BrokenSample:
-            self._broken.add(index)
+        except BrokenSample as broken:
+            self._broken.setdefault(index, str(broken))
             raise
         self._read.add(index)
         return sample
@@ -50,13 +50,19 @@ class Counted:
         """The names of those that could not be read."""
         return tuple(map(self.name, sorted(self._broken)))
 
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """A sentence for each of them that says why."""
+        return tuple(self._broken[index] for index in sorted(self._broken))
+
 
 @dataclass(frozen=True)
 class Census:
-    """How many samples of each split were read, and the names of those that could not be."""
+    """How many samples of each split were read, the names of those that could not be, and why."""
 
     sizes: Mapping[str, int]
     unreadable: Mapping[str, tuple[str, ...]]
+    reasons: Mapping[str, tuple[str, ...]]
 
     @classmethod
     def of(cls, train: Counted, validation: Counted, test: Counted) -> "Census":
@@ -65,4 +71,5 @@ class Census:
         return cls(
             {name: part.readable for name, part in parts.items()},
             {name: part.unreadable for name, part in parts.items()},
+            {name: part.reasons for name, part in parts.items()},
         )

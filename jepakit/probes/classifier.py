@@ -111,7 +111,9 @@ class AttentivePooler(nn.Module):
 class AttentiveClassifier(nn.Module):
     """Tokens -> logits. One block is the probe of V-JEPA, four are that of V-JEPA 2; released with eps 1e-5.
 
-    Raises ValueError if `heads` do not divide `dim`, or for a depth below 1.
+    `names` are those of the classes, where they are known. `layers` are the levels of the backbone whose tokens it was
+    fitted on, side by side, and `segments` the number of clips of a video whose tokens it reads together. Raises
+    ValueError if `heads` do not divide `dim`, or for a depth below 1.
     """
 
     def __init__(self, dim: int, heads: int, depth: int, classes: int, eps: float = 1e-5) -> None:
@@ -122,6 +124,9 @@ class AttentiveClassifier(nn.Module):
             raise ValueError(f"an attentive probe has at least its one block of cross-attention, got depth={depth}")
         self.pooler = AttentivePooler(dim, heads, depth, eps)
         self.linear = nn.Linear(dim, classes)
+        self.names: tuple[str, ...] | None = None
+        self.layers: tuple[int, ...] = (-1,)
+        self.segments = 1
         self.apply(_initialize)
         nn.init.trunc_normal_(self.pooler.query_tokens, std=0.02)
 

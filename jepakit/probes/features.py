@@ -1,6 +1,6 @@
 """Features of every sample of a data set: what most probes measure. A broken sample is named, never replaced."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from jepakit.contracts import BrokenSample, Dataset, Predictor
 from jepakit.tokens import Tokens
 
 Pool = Literal["mean", "flat"]
+Encode = Callable[[Float[Tensor, "b ..."]], Float[Tensor, "b d"]]
 READERS = 4
 
 
@@ -33,13 +34,14 @@ class Encoder(Protocol):
 class Features:
     """One row a readable sample, on the CPU in float32; `unreadable` names the samples that have no row.
 
-    `labels` is None where the data set has none.
+    `labels` is None where the data set has none; `reasons` say in one sentence each why a sample has no row.
     """
 
     x: Float[Tensor, "n d"]
     labels: Int[Tensor, "n"] | None
     names: tuple[str, ...]
     unreadable: tuple[str, ...]
+    reasons: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.x)
@@ -47,12 +49,13 @@ class Features:
 
 @dataclass(frozen=True)
 class Batch:
-    """Readable samples, where in the data set they stand, and the names of those that could not be read."""
+    """Readable samples, where in the data set they stand, and which could not be read: their names, and why."""
 
     x: Float[Tensor, "b ..."]
     labels: Int[Tensor, "b"] | None
     index: tuple[int, ...]
     unreadable: tuple[str, ...]
+    reasons: tuple[str, ...] = ()
 
 
 class Pixels(nn.Module):
@@ -97,22 +100,42 @@ def extract(
     Deterministic: evaluation mode, no gradients, samples of epoch 0 and seed 0. Raises ValueError if no sample can be
     read.
     """
-    rows, labels, index, unreadable = [], [], [], []
-    with evaluating(backbone), torch.inference_mode():
-        for read in batches(dataset, range(len(dataset)), batch):
-            unreadable.extend(read.unreadable)
-            if read.index:
-                x, segments, views = split_views(read.x.to(device or device_of(backbone)))
-                tokens = backbone(x, layers=layers)
-                pooled = tokens.pooled() if pool == "mean" else tokens.values.flatten(1)
-                rows.append(pooled.float().unflatten(0, (-1, segments * views)).mean(dim=1).cpu())
-                labels.append(read.labels)
-                index.extend(read.index)
+    return gather(Pooled(backbone, layers, pool, device), dataset, batch)
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """A vector for each sample, on the CPU: what a frozen backbone makes of it, at some of its levels."""
+
+    backbone: Encoder
+    layers: tuple[int, ...] | None = None
+    pool: Pool = "mean"
+    device: torch.device | None = None
+
+    def __call__(self, x: Float[Tensor, "b ..."]) -> Float[Tensor, "b d"]:
+        with evaluating(self.backbone), torch.inference_mode():
+            rows, segments, views = split_views(x.to(self.device or device_of(self.backbone)))
+            tokens = self.backbone(rows, layers=self.layers)
+            pooled = tokens.pooled() if self.pool == "mean" else tokens.values.flatten(1)
+            return pooled.float().unflatten(0, (-1, segments * views)).mean(dim=1).cpu()
+
+
+def gather(encode: Encode, dataset: Dataset, batch: int = 256) -> Features:
+    """What `encode` makes of all samples, in the order of the data set. Raises ValueError if no sample can be read."""
+    rows, labels, index, unreadable, reasons = [], [], [], [], []
+    for read in batches(dataset, range(len(dataset)), batch):
+        unreadable.extend(read.unreadable)
+        reasons.extend(read.reasons)
+        if read.index:
+            rows.append(encode(read.x))
+            labels.append(read.labels)
+            index.extend(read.index)
     if not rows:
         raise ValueError(f"none of the {len(dataset)} samples can be read; the first is {_first_name(dataset)}")
     answers = None if dataset.labels is None else torch.cat(labels)
     # A clone made outside of inference mode is an ordinary tensor, which heads can be trained on.
-    return Features(torch.cat(rows).clone(), answers, tuple(map(dataset.name, index)), tuple(unreadable))
+    names = tuple(map(dataset.name, index))
+    return Features(torch.cat(rows).clone(), answers, names, tuple(unreadable), tuple(reasons))
 
 
 def raw_pixels(dataset: Dataset, batch: int = 256) -> Features:
@@ -177,16 +200,17 @@ def evaluating(backbone: Encoder | Predictor) -> Iterator[None]:
 
 
 def _read(dataset: Dataset, part: Sequence[int], epoch: int, seed: int) -> Batch:
-    samples, index, unreadable = [], [], []
+    samples, index, unreadable, reasons = [], [], [], []
     for number in part:
         try:
             samples.append(dataset.get(number, epoch, seed))
             index.append(number)
-        except BrokenSample:
+        except BrokenSample as broken:
             unreadable.append(dataset.name(number))
+            reasons.append(str(broken))
     x = torch.stack([sample["x"] for sample in samples]) if samples else torch.empty(0, 1)
     labels = torch.stack([sample["label"] for sample in samples]) if samples and "label" in samples[0] else None
-    return Batch(x, labels, tuple(index), tuple(unreadable))
+    return Batch(x, labels, tuple(index), tuple(unreadable), tuple(reasons))
 
 
 def _first_name(dataset: Dataset) -> str:

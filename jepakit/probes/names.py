@@ -1,5 +1,6 @@
-"""What probes are called on the command line; apart from the probes, so that `--help` need not import them."""
+"""What the command line may ask probes for; apart from the probes, so that `--help` need not import them."""
 
+from dataclasses import dataclass
 from typing import Literal
 
 ProbeName = Literal[
@@ -7,3 +8,19 @@ ProbeName = Literal[
 ]
 STANDARD: tuple[ProbeName, ...] = ("knn", "linear", "logistic", "lowshot12", "lowshot1")
 """Those that need no gradient through the backbone: a minute or two together."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is measured, and how samples are read for it."""
+
+    probes: tuple[ProbeName, ...] = STANDARD
+    """what to measure; an attentive one leaves its classifier beside the results"""
+    segments: int = 1
+    """of videos: so many clips of each are read together"""
+    views: int = 1
+    """of videos: so many crops of each are tested, and their answers averaged"""
+    samples: Literal["augmented", "fixed"] = "augmented"
+    """of attentive probes: encoded anew for each step, or once and kept in memory"""
+    steps: int = 1000
+    """of attentive probes, of 128 samples each"""

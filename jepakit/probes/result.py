@@ -62,6 +62,8 @@ class Result:
     metric: str = "accuracy"
     others: Mapping[str, float] = field(default_factory=dict)
     """Further figures of the same head on the test split, by name; files of older versions have none."""
+    reasons: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """For each split, a sentence for each of its unreadable samples; files of older versions have none."""
 
     def __post_init__(self) -> None:
         if not all(map(math.isfinite, (self.value, self.low, self.high, *self.values))):
@@ -75,12 +77,14 @@ class Result:
     def from_json(cls, data: Mapping[str, Any]) -> "Result":
         """The Result that `to_json` wrote. Raises ValueError if a field is missing."""
         names = {field.name for field in fields(cls)}
-        data = {"others": {}, **data}
+        data = {"others": {}, "reasons": {}, **data}
         if missing := sorted(names - data.keys()):
             raise ValueError(f"a probe result lacks {', '.join(missing)}; probe the backbone again")
-        unreadable = {split: tuple(failed) for split, failed in data["unreadable"].items()}
+        listed = {
+            name: {split: tuple(failed) for split, failed in data[name].items()} for name in ("unreadable", "reasons")
+        }
         tuples = {name: tuple(data[name]) for name in ("values", "seeds")}
-        return cls(**{**{name: data[name] for name in names}, **tuples, "unreadable": unreadable})
+        return cls(**{**{name: data[name] for name in names}, **tuples, **listed})
 
 
 def wilson(correct: int, count: int) -> tuple[float, float]:
@@ -150,6 +154,7 @@ def conclude(
         chosen=chosen,
         chosen_on=first.chosen_on,
         unreadable=census.unreadable,
+        reasons=census.reasons,
         settings=probe.to_json(),
         seconds=perf_counter() - started,
     )

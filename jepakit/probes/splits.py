@@ -62,6 +62,11 @@ class Splits:
     augmented: Dataset
     chosen_on: str
 
+    def names(self, count: int) -> tuple[str, ...] | None:
+        """What the first `count` classes are called, where that is known."""
+        named = self.train.classes
+        return None if named is None or len(named) < count else named[:count]
+
     @classmethod
     def of(cls, data: Labeled) -> "Splits":
         """The splits of a data Config; without a validation part, a tenth of every class of the training part.

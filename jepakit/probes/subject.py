@@ -74,7 +74,9 @@ class Subject:
         """What could be read of each split: counted while its features are computed."""
         parts = {name: getattr(self.tables[0], name) for name in ("train", "validation", "test")}
         return Census(
-            {name: len(part) for name, part in parts.items()}, {name: part.unreadable for name, part in parts.items()}
+            {name: len(part) for name, part in parts.items()},
+            {name: part.unreadable for name, part in parts.items()},
+            {name: part.reasons for name, part in parts.items()},
         )
 
 

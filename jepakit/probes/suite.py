@@ -15,6 +15,8 @@ from jepakit.probes.splits import Labeled, Splits
 from jepakit.probes.subject import Subject
 
 RANDOM, PIXELS = "random init", "raw pixels"
+NAMED = 3
+"""So many unreadable samples of a split are named under the table; the file of results names all."""
 
 
 def measure(
@@ -61,7 +63,22 @@ def table(results: Sequence[Result]) -> str:
                 f"{result.probe}, {result.subject}: the best head of the grid by the test split itself, which is what "
                 f"the released evaluation of V-JEPA 2 reports, has {100 * result.chosen[BEST_ON_TEST]:.1f}"
             )
+    for line in _left_out(results):
+        console.print(line, markup=False, soft_wrap=True)
     return text.getvalue()
+
+
+def _left_out(results: Sequence[Result]) -> Iterable[str]:
+    """A line for each split that has samples which could not be read: how many, which, and why."""
+    for split in dict.fromkeys(split for result in results for split in result.unreadable):
+        found: dict[str, str] = {}
+        for result in results:
+            told = (result.reasons or result.unreadable)[split]
+            found |= dict(zip(result.unreadable[split], told, strict=True))
+        if found:
+            more = f"; and {len(found) - NAMED:,} more" if len(found) > NAMED else ""
+            named = "; ".join(list(found.values())[:NAMED])
+            yield f"left out of {split}, for it could not be read ({len(found):,}): {named}{more}"
 
 
 def _subjects(

@@ -26,6 +26,15 @@ def read_safetensors(path: Path, prefix: str = "") -> State:
         raise ValueError(f"{path} cannot be read as safetensors: {error}") from None
 
 
+def read_about(path: Path) -> dict[str, str]:
+    """The words beside the tensors, as `write_safetensors` put them there. Raises ValueError for a broken file."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return file.metadata() or {}
+    except (OSError, SafetensorError) as error:
+        raise ValueError(f"{path} cannot be read as safetensors: {error}") from None
+
+
 def read_sharded(folder: Path) -> State:
     """model.safetensors of a folder, or the shards that model.safetensors.index.json names.
 

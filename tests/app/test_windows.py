@@ -10,6 +10,7 @@ from jepakit.data.frames import Sampling
 from jepakit.data.transforms import ImageTransform
 from jepakit.data.videos import Videos
 from jepakit.family import vjepa
+from jepakit.probes.features import Pooled
 
 TRANSFORM = ClipTransform(sampling=Sampling(frames=4, step=1), picture=ImageTransform(size=32))
 
@@ -17,7 +18,7 @@ TRANSFORM = ClipTransform(sampling=Sampling(frames=4, step=1), picture=ImageTran
 @pytest.fixture
 def reader():
     torch.manual_seed(0)
-    return WindowReader(vjepa.TINY.build().backbone, TRANSFORM, torch.device("cpu"), batch=2)
+    return WindowReader(Pooled(vjepa.TINY.build().backbone), TRANSFORM, batch=2)
 
 
 def test_a_file_with_fewer_frames_than_it_says_is_begun_again(reader, tmp_path):
@@ -28,13 +29,13 @@ def test_a_file_with_fewer_frames_than_it_says_is_begun_again(reader, tmp_path):
     path.write_bytes(content[:at] + bytes(32) + content[at + 32 :])
     timeline = reader.read(Videos(root=str(path), transform=TRANSFORM).everything())
     assert len(timeline.features) == 10
-    assert timeline.features.x.shape == (10, reader.backbone.dim)
+    assert timeline.features.x.shape == (10, reader.encode.backbone.dim)
     assert [timeline.starts[7], timeline.ends[7]] == pytest.approx([28 / 25, 33 / 25])
 
 
 def test_no_more_windows_than_a_batch_are_encoded_at_once(reader, tmp_path):
     sizes = []
-    reader.backbone.register_forward_pre_hook(lambda module, inputs: sizes.append(len(inputs[0])))
+    reader.encode.backbone.register_forward_pre_hook(lambda module, inputs: sizes.append(len(inputs[0])))
     path = write_film(tmp_path / "film.mp4", count=20)
     timeline = reader.read(Videos(root=str(path), transform=TRANSFORM).everything())
     assert sizes == [2, 2, 1]

@@ -188,13 +188,16 @@ def test_a_folder_of_hugging_face_is_read(tmp_path: Path) -> None:
 @torch.no_grad()
 def test_a_classifying_folder_gives_backbone_and_classifier(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    reference = VJEPA2ForVideoClassification(describe(MODEL, num_pooler_layers=2, num_labels=5)).eval()
+    described = describe(MODEL, num_pooler_layers=2, num_labels=5)
+    described.id2label = dict(enumerate(("push", "pull", "open", "close", "hold")))
+    reference = VJEPA2ForVideoClassification(described).eval()
     add_noise(reference)
     reference.save_pretrained(tmp_path / "hf")
     assert "jepakit.load_classifier takes" in "\n".join(open_weights(tmp_path / "hf").notes)
     convert(tmp_path / "hf", tmp_path / "ours")
     for folder in (tmp_path / "hf", tmp_path / "ours"):
         backbone, head = load(folder), load_classifier(folder)
+        assert head.names == ("push", "pull", "open", "close", "hold")
         close(head(backbone(clip()).values), reference(clip().transpose(1, 2)).logits)
 
 

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 import jepakit
-from jepakit.pretrained import convert, load, load_classifier
+from jepakit.pretrained import convert, load, load_classifier, save_classifier
 from jepakit.probes.classifier import AttentiveClassifier
 
 REST: dict[str, Any] = {"opt": [{"state": {}}], "scaler": None, "epoch": 20, "batch_size": 4, "lr": 1e-3}
@@ -95,6 +95,28 @@ def test_a_bare_state_is_read_without_a_licence(tmp_path: Path) -> None:
     told = convert(tmp_path / "probe.safetensors", tmp_path / "ours", heads=4)
     assert "license" not in told
     same(load_classifier(tmp_path / "ours"), noisy(2))
+
+
+@pytest.mark.parametrize("depth", [1, 4])
+def test_a_saved_classifier_is_the_same_again(depth: int, tmp_path: Path) -> None:
+    ours = noisy(depth)
+    ours.names, ours.layers, ours.segments = tuple("abcdefg"), (-2, -1), 3
+    save_classifier(noisy(2), tmp_path / "mine.safetensors")
+    save_classifier(ours, tmp_path / "mine.safetensors")
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.safetensors"]
+    convert(tmp_path / "mine.safetensors", tmp_path / "ours")
+    for source in (tmp_path / "mine.safetensors", tmp_path / "ours"):
+        again = load_classifier(source)
+        same(again, ours)
+        assert (again.names, again.layers, again.segments) == (ours.names, ours.layers, ours.segments)
+        assert not again.training
+        assert again.pooler.cross_attention_block.xattn.heads == 4
+
+
+def test_a_damaged_classifier_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "mine.safetensors").write_bytes(b"torn")
+    with pytest.raises(ValueError, match="cannot be read as safetensors"):
+        load_classifier(tmp_path / "mine.safetensors")
 
 
 def test_a_probe_is_no_backbone_and_the_other_way_round(tmp_path: Path) -> None:

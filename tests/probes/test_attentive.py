@@ -10,8 +10,9 @@ from torch import nn
 
 from jepakit.config import Config
 from jepakit.family.vjepa import TINY
-from jepakit.probes.attentive import Attentive, Patches, Reader, divisor, predict
+from jepakit.probes.attentive import Attentive, Classify, Patches, Reader, divisor, predict
 from jepakit.probes.classifier import AttentiveClassifier
+from jepakit.probes.features import gather
 from jepakit.probes.splits import Splits
 from jepakit.probes.subject import Subject
 
@@ -155,6 +156,27 @@ def test_tokens_encoded_once_teach_as_much(parts):
     assert dict(result.splits) == {name: len(getattr(splits, name)) for name in ("train", "validation", "test")}
 
 
+def test_the_head_that_is_measured_is_given_and_its_training_watched(parts):
+    watched, subject = {}, Subject("jepa", Projection(dim=12), Splits.of(parts))
+
+    def watch(work, pieces, count):
+        for done, piece in enumerate(pieces, start=1):
+            watched[work] = (done, count)
+            yield piece
+
+    head, result = replace(SMALL, samples="fixed", layers=(-2, -1)).fit(subject, 2, watch)
+    assert watched == {"encoding training samples": (4, 4), "training heads": (30, 30)}
+    assert (head.names, head.layers, head.segments) == (("0", "1", "2"), (-2, -1), 1)
+    told = gather(Classify(subject.backbone, head), subject.splits.test, 7)
+    torch.testing.assert_close(told.x.sum(dim=1), torch.ones(len(told)))
+    assert (told.x.argmax(dim=1) == told.labels).double().mean().item() == result.value
+
+
+def test_a_classifier_of_another_backbone_is_refused():
+    with pytest.raises(ValueError, match="reads tokens of 12 numbers, and this backbone gives 6"):
+        Classify(Projection(dim=6), AttentiveClassifier(12, 3, 1, 5))
+
+
 def test_the_best_head_by_the_test_split_stands_beside(parts):
     result = SMALL.measure(Subject("jepa", Projection(dim=12), Splits.of(parts)), seed=2)
     assert result.value <= result.chosen["best_of_grid_on_test"] <= 1
@@ -186,3 +208,8 @@ def test_several_levels_are_read_as_more_tokens():
     torch.testing.assert_close(two[:, one.shape[1] :], one)
     with pytest.raises(ValueError, match="at least one level"):
         Attentive(layers=())
+
+
+def test_a_probe_takes_at_least_one_step():
+    with pytest.raises(ValueError, match="steps and batch are at least 1, got 0 and 128"):
+        Attentive(steps=0)

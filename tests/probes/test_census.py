@@ -19,5 +19,6 @@ def test_samples_are_counted_once_and_broken_ones_named():
     census = Census.of(counted, Counted(whole), Counted(whole))
     assert census.sizes == {"train": 3, "validation": 0, "test": 0}
     assert census.unreadable["train"] == ("picture 3",)
+    assert census.reasons["train"] == ("picture 3 cannot be read",)
     assert (len(counted), counted.name(1), counted.classes) == (len(whole), whole.name(1), whole.classes)
     assert counted.order(1, 2).equal(whole.order(1, 2))

@@ -46,6 +46,7 @@ def test_broken_samples_are_named_and_leave_no_row():
     features = extract(Projection(), dataset, batch=4)
     assert len(features) == 7
     assert features.unreadable == ("picture 0", "picture 1", "picture 2", "picture 3", "picture 7")
+    assert features.reasons == tuple(f"{name} cannot be read" for name in features.unreadable)
     kept = [4, 5, 6, 8, 9, 10, 11]
     assert features.labels.equal(dataset.labels[kept])
     assert features.x.equal(extract(Projection(), Arrays(dataset.x[kept], dataset.labels[kept])).x)

@@ -48,6 +48,7 @@ def test_unreadable_files_are_named_counted_and_not_in_the_sizes(parts, tmp_path
     result = measured(parts)
     assert result.splits == {"train": 118, "validation": 60, "test": 89}
     assert result.unreadable == {"train": ("picture 3", "picture 50"), "validation": (), "test": ("picture 5",)}
+    assert result.reasons["test"] == ("picture 5 cannot be read",)
     write([result], tmp_path / "probes.json")
     assert json.loads((tmp_path / "probes.json").read_text())[0]["unreadable_count"] == 3
 

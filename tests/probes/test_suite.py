@@ -88,6 +88,16 @@ def test_a_family_member_is_probed_on_real_digits():
 
 def test_all_figures_are_reported_where_files_are_broken():
     parts = Parts(pictures(20, seed=1, broken=(4,)), pictures(10, seed=2), pictures(10, seed=3))
-    for result in measure(Projection(), lambda seed: Projection(), parts, PROBES, 0):
+    results = measure(Projection(), lambda seed: Projection(), parts, PROBES, 0)
+    for result in results:
         assert result.unreadable["train"] == ("picture 4",)
         assert result.splits["train"] == 59
+    below = " ".join(table(results).split())
+    assert "left out of train, for it could not be read (1): picture 4 cannot be read" in below
+    assert "left out of test" not in below
+
+
+def test_of_many_unreadable_samples_a_few_are_named_below_the_table():
+    parts = Parts(pictures(20, seed=1, broken=(4, 5, 6, 7, 8)), pictures(10, seed=2), pictures(10, seed=3))
+    below = " ".join(table(measure(Projection(), lambda seed: Projection(), parts, PROBES[:1], 0)).split())
+    assert "(5): picture 4 cannot be read; picture 5 cannot be read; picture 6 cannot be read; and 2 more" in below
