@@ -235,7 +235,8 @@ MOTION = (
 ROBOT = tuple(
     Row(f"{subject}.metaworld.{figure}", f"{name}, {words}")
     for subject, name in {
-        "vjepa": "V-JEPA",
+        "vjepa": "V-JEPA, answers normalized over the clip",
+        "vjepa_token": "V-JEPA, answers as published",
         "videomae": "VideoMAE",
         "frames": "I-JEPA, frame by frame",
         "still": "I-JEPA, the middle frame alone",

@@ -94,8 +94,9 @@ VIT_H16 = replace(VIT_L16, dim=1280, depth=32)
 VIT_H16_384 = replace(VIT_H16, image=(384, 384))
 SMALL_COLOR = VJEPA(
     image=(64, 64), dim=192, depth=4, heads=6, predictor_dim=96, predictor_depth=2, initialization="fan_in",
-    momentum=(0.99, 1.0),
+    momentum=(0.99, 1.0), target_scale="sample",
 )  # fmt: skip
+"""For thousands of clips and minutes, not millions and days: so few say too little but which clip they are."""
 TINY = replace(
     VIT_L16, frames=4, image=(32, 32), patch=8, dim=48, depth=2, heads=4, predictor_dim=24, predictor_depth=2
 )

@@ -12,7 +12,7 @@ from jepakit.data.robot_clips import HELD_OUT_CAMERA, gather
 from jepakit.data.robot_takes import FRAMES, SIZE, Take, take_path
 from jepakit.tokens import Tokens
 
-ASKED = ("vjepa", "frames", "still", "videomae", "random_init", "raw")
+ASKED = ("vjepa", "vjepa_token", "frames", "still", "videomae", "random_init", "raw")
 
 
 def test_every_claim_has_a_cell_for_each_seed():
