@@ -52,7 +52,7 @@ class VJEPA21(ClipSizes):
     blocks: tuple[Tubes, ...] = ((8, 0.15), (2, 0.7))
     """What is asked of clips: short-range and long-range, each kind of question with a mask token of its own."""
     picture_blocks: Tubes = added((10, 0.15))  # noqa: RUF009  (the default is a tuple)
-    """What is asked of pictures (released code), as often as of clips: there it is asked once, with the first token."""
+    """What is asked of pictures, once and with the first token (released code)."""
     block_aspect: Range = (0.75, 1.5)
     rectangular: Rectangular = "random"
     context_share: float = 0.5
@@ -90,8 +90,8 @@ class VJEPA21(ClipSizes):
 
     def _maskers(self) -> tuple[Masker, ...]:
         (pictures,) = tube_maskers((self.picture_blocks,), self.block_aspect, self.rectangular)
-        clips = tube_maskers(self.blocks, self.block_aspect, self.rectangular)
-        return tuple(ModalMasker(each, pictures) for each in clips)
+        first, *others = tube_maskers(self.blocks, self.block_aspect, self.rectangular)
+        return ModalMasker(first, pictures), *(ModalMasker(each, None) for each in others)
 
     def _target(self, backbone: Backbone, read: tuple[int, ...]) -> EMATarget:
         momentum, larger = constant(self.momentum), self.larger

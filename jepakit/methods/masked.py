@@ -9,6 +9,7 @@ from torch import Generator, Tensor, nn
 
 from jepakit.contracts import Energy, Losses, Masker, Prediction, Regularizer, Rows, Step, Target
 from jepakit.parts.energies import nearness
+from jepakit.parts.masks.modal import ModalMasker
 from jepakit.parts.nn.backbone import Backbone
 from jepakit.parts.predictors.in_place import InPlacePredictor
 from jepakit.parts.predictors.mask_token import MaskTokenPredictor
@@ -41,7 +42,8 @@ class ContextLoss:
 class MaskedJEPA(nn.Module):
     """The target answers, the masker asks, the backbone sees, the predictor fills in, the energy compares.
 
-    Each of the `maskers` asks about every sample, with the mask token that `families` names (its own, if not given).
+    Each of the `maskers` asks about every sample, with the mask token that `families` names (its own, if not given);
+    a `ModalMasker` may have nothing to ask about pictures.
     `levels` of the backbone, side by side, are what the predictor reads and, given to the target too, predicts.
     A backbone that `hides` sees a learned token where others see nothing. A `regularizer`, which weighs `weight`, is
     given the mean of the context's tokens, once for each masker.
@@ -109,16 +111,22 @@ class MaskedJEPA(nn.Module):
         self.target.after_step(self.backbone, step)
 
     def _ask(self, answers: Tokens, generator: Generator, rows: Rows) -> list[Split]:
-        splits = [masker(answers.coords, answers.extent, generator, rows) for masker in self.maskers]
+        asking = [masker for masker, _ in self._asking(answers.extent)]
+        splits = [masker(answers.coords, answers.extent, generator, rows) for masker in asking]
         device = answers.values.device
         return [Split(split.context.to(device), split.targets.to(device)) for split in splits]
+
+    def _asking(self, extent: tuple[int, ...] | None) -> list[tuple[Masker, int]]:
+        """The maskers that have a question about such tokens, and their mask tokens."""
+        pairs = zip(self.maskers, self.families, strict=True)
+        return [pair for pair in pairs if not isinstance(pair[0], ModalMasker) or pair[0].asks(extent)]
 
     def _energies(
         self, x: Tensor, answers: Tokens, splits: Sequence[Split]
     ) -> tuple[Float[Tensor, "b"], Float[Tensor, "b"] | None, list[Tokens]]:
         """At what is hidden and, of a dense predictor, at what is seen: means over the maskers. And what each saw."""
         places, context, everything = [], [], []
-        for split, family in zip(splits, self.families, strict=True):
+        for split, (_, family) in zip(splits, self._asking(answers.extent), strict=True):
             hidden = answers.take(split.targets.flatten(1))
             seen = self._see(x, split)
             everything.append(seen)

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from jepakit.config import Config
-from jepakit.contracts import Rows
+from jepakit.contracts import Rows, step_at
 from jepakit.data.clip_transform import ClipTransform
 from jepakit.data.frames import Sampling
 from jepakit.data.mixture import Mixture
@@ -96,21 +96,35 @@ def test_a_mixture_that_forgets_to_keep_kinds_apart_is_told_to(sources, tmp_path
 
 
 def test_pictures_are_asked_about_ten_blocks_and_clips_about_short_and_long_ones():
-    """As released: `mask` and `img_mask` of its configurations."""
+    """As released: two entries of `mask`, one of `img_mask`, which has the first mask token."""
     maskers = TINY.build().maskers
-    assert len(maskers) == 2
-    for masker, clips in zip(maskers, (TubeMasker(8, (0.15, 0.15)), TubeMasker(2, (0.7, 0.7))), strict=True):
-        for extent, same in (((8, 16, 16), clips), ((1, 16, 16), TubeMasker(10, (0.15, 0.15)))):
-            drawn, expected = (
+    short, long, many = (TubeMasker(count, (share, share)) for count, share in ((8, 0.15), (2, 0.7), (10, 0.15)))
+    for extent, expected in (((8, 16, 16), [short, long]), ((1, 16, 16), [many])):
+        asking = [masker for masker in maskers if masker.asks(extent)]
+        for masker, same in zip(asking, expected, strict=True):
+            drawn, wanted = (
                 each(grid(extent).expand(3, -1, -1), extent, torch.Generator().manual_seed(7), Rows(0, 3, 3))
                 for each in (masker, same)
             )
-            assert torch.equal(drawn.context, expected.context)
-            assert torch.equal(drawn.targets, expected.targets)
+            assert torch.equal(drawn.context, wanted.context)
+            assert torch.equal(drawn.targets, wanted.targets)
+    with pytest.raises(ValueError, match="of clips alone"):
+        maskers[1](grid((1, 4, 4)).unsqueeze(0), (1, 4, 4), torch.Generator(), Rows(0, 1, 1))
+
+
+@pytest.mark.parametrize(("frames", "questions"), [(4, 2), (1, 1)])
+def test_a_picture_is_seen_and_predicted_once(frames: int, questions: int) -> None:
+    method, asked = TINY.build(), []
+    method.predictor.register_forward_hook(lambda module, inputs, output: asked.append(inputs[2]))
+    losses = method({"x": torch.randn(3, 3, frames, 32, 32)}, step_at(0, 1, Rows(0, 3, 3)))
+    losses.total.backward()
+    assert asked == list(range(questions))
+    learnt = method.predictor.mask_tokens.grad.flatten(1).any(dim=1)
+    assert learnt.tolist() == [token < questions for token in range(TINY.mask_tokens)]
 
 
 def test_what_pictures_are_asked_can_be_chosen():
-    (first, _) = replace(TINY, picture_blocks=(1, 0.3)).build().maskers
+    first, _ = replace(TINY, picture_blocks=(1, 0.3)).build().maskers
     split = first(grid((1, 8, 8)).expand(2, -1, -1), (1, 8, 8), torch.Generator().manual_seed(0), Rows(0, 2, 2))
     assert split.targets.shape[1] == 1
     assert 15 <= split.targets.shape[2] <= 20, "a block over three tenths of 64 places"
