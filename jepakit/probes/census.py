@@ -34,6 +34,11 @@ class Counted:
         self._read.add(index)
         return sample
 
+    def leave_out(self, index: int, reason: str) -> None:
+        """Counts a sample that was read, but could not be used, as one that could not be read."""
+        self._read.discard(index)
+        self._broken.setdefault(index, reason)
+
     def order(self, epoch: int, seed: int) -> Int[Tensor, "n"]:
         return self.whole.order(epoch, seed)
 

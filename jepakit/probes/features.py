@@ -1,6 +1,7 @@
 """Features of every sample of a data set: what most probes measure. A broken sample is named, never replaced."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from jepakit.contracts import BrokenSample, Dataset, Predictor
+from jepakit.probes.census import Counted
 from jepakit.tokens import Tokens
 
 Pool = Literal["mean", "flat"]
@@ -201,16 +203,38 @@ def evaluating(backbone: Encoder | Predictor) -> Iterator[None]:
 
 def _read(dataset: Dataset, part: Sequence[int], epoch: int, seed: int) -> Batch:
     samples, index, unreadable, reasons = [], [], [], []
-    for number in part:
-        try:
-            samples.append(dataset.get(number, epoch, seed))
+    for number, found in zip(part, _alike([_get(dataset, number, epoch, seed) for number in part]), strict=True):
+        if not isinstance(found, str):
+            samples.append(found)
             index.append(number)
-        except BrokenSample as broken:
-            unreadable.append(dataset.name(number))
-            reasons.append(str(broken))
+            continue
+        unreadable.append(dataset.name(number))
+        reasons.append(found)
+        if isinstance(dataset, Counted):
+            dataset.leave_out(number, found)
     x = torch.stack([sample["x"] for sample in samples]) if samples else torch.empty(0, 1)
     labels = torch.stack([sample["label"] for sample in samples]) if samples and "label" in samples[0] else None
     return Batch(x, labels, tuple(index), tuple(unreadable), tuple(reasons))
+
+
+def _get(dataset: Dataset, number: int, epoch: int, seed: int) -> Mapping[str, Tensor] | str:
+    """A sample, or why it cannot be read."""
+    try:
+        return dataset.get(number, epoch, seed)
+    except BrokenSample as broken:
+        return str(broken)
+
+
+def _alike(found: Sequence[Mapping[str, Tensor] | str]) -> list[Mapping[str, Tensor] | str]:
+    """The samples of the most frequent shape, and why each other one is none: a picture among clips, as in training."""
+    shapes = Counter(each["x"].shape for each in found if not isinstance(each, str)).most_common(1)
+    return [
+        each
+        if isinstance(each, str) or each["x"].shape == shapes[0][0]
+        else f"its shape is {list(each['x'].shape)} where the others of its batch have {list(shapes[0][0])}; give all "
+        "samples one shape (still='repeat' for a picture among clips), or probe kinds apart"
+        for each in found
+    ]
 
 
 def _first_name(dataset: Dataset) -> str:

@@ -97,8 +97,8 @@ class Order:
 class Reader:
     """The data as workers see them: whole batches, in which broken samples are named instead of raised.
 
-    A batch is of one shape. A sample of another one is broken, for it can be learnt from neither with the others nor
-    alone: it is named, and nothing takes its place.
+    A batch is of one shape. A sample of another one cannot be learnt from together with the rest, so it is broken,
+    too: it is named, and nothing takes its place.
     """
 
     def __init__(self, read: Sequence[Source], seed: int) -> None:

@@ -4,6 +4,7 @@ import pytest
 import torch
 from probed import Arrays, Projection, pictures
 
+from jepakit.probes.census import Counted
 from jepakit.probes.features import Pixels, batches, extract, raw_pixels
 
 
@@ -50,6 +51,25 @@ def test_broken_samples_are_named_and_leave_no_row():
     kept = [4, 5, 6, 8, 9, 10, 11]
     assert features.labels.equal(dataset.labels[kept])
     assert features.x.equal(extract(Projection(), Arrays(dataset.x[kept], dataset.labels[kept])).x)
+
+
+class Uneven(Arrays):
+    """Pictures, of which number 5 is larger."""
+
+    def get(self, index, epoch, seed):
+        sample = super().get(index, epoch, seed)
+        return {**sample, "x": sample["x"].repeat(1, 2, 2)} if index == 5 else sample
+
+
+def test_a_sample_of_another_shape_is_named_and_leaves_no_row():
+    even = pictures(4)
+    counted = Counted(Uneven(even.x, even.labels, broken=(2,)))
+    features = extract(Projection(), counted, batch=8)
+    assert features.unreadable == counted.unreadable == ("picture 2", "picture 5")
+    assert features.reasons == counted.reasons
+    assert "where the others of its batch have" in features.reasons[1]
+    assert counted.readable == len(features) == 10
+    assert features.labels.equal(even.labels[[row for row in range(12) if row not in (2, 5)]])
 
 
 def test_a_set_without_readable_samples_is_refused():
