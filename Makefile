@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 export OMP_WAIT_POLICY ?= passive
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-planning test check learning bench results docs clean
+.PHONY: help demo demo-planning test check learning films bench results docs clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -63,6 +63,21 @@ learning: $(VENV)/dev.stamp ## what is learnt, on real data: hours; resumable; w
 	$(BIN)/python -m benchmarks.two_rooms
 	$(BIN)/python -m benchmarks.push
 	$(BIN)/python -m benchmarks.arm7
+	$(MAKE) films
+	$(BIN)/python -m benchmarks.metaworld
+
+# The simulator of Meta-World pins an old version of MuJoCo, so it has an environment of its own.
+FILMS := $(VENV)-films
+$(FILMS)/films.stamp: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(FILMS)
+	$(FILMS)/bin/pip install --quiet --disable-pip-version-check $(TORCH)
+	grep -v '^mujoco==' constraints.txt > $(FILMS)/constraints.txt
+	$(FILMS)/bin/pip install --quiet --disable-pip-version-check -c $(FILMS)/constraints.txt -e '.[metaworld]'
+	@touch $@
+
+films: export MUJOCO_GL ?= osmesa
+films: $(FILMS)/films.stamp ## the clips of Meta-World that `make learning` needs; without a screen, apt-get install libosmesa6
+	$(FILMS)/bin/python -m benchmarks.metaworld_clips
 
 bench: $(VENV)/dev.stamp ## speed, as ratios in one run; writes results/benchmarks/
 	$(BIN)/python -m benchmarks
@@ -75,4 +90,4 @@ docs: $(VENV)/dev.stamp ## the site, into site/
 	$(BIN)/mkdocs build --strict
 
 clean: ## remove the environment and what was built; runs and results stay
-	rm -rf $(VENV) site dist build
+	rm -rf $(VENV) $(FILMS) site dist build

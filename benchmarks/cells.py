@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from threadpoolctl import threadpool_limits
 
+from benchmarks.recipe import holds_other, is_stale
 from benchmarks.record import ROOT, origin
 from jepakit.pretrained import load
 from jepakit.train.fit import fit
@@ -43,6 +44,7 @@ def train(cell: Cell) -> tuple[Any, dict[str, Any]]:
     A collapse is a finding, not an error.
     """
     out, collapsed = folder_of(cell), None
+    clear_other(out, cell.run)
     try:
         backbone = fit(cell.run, out, resume=(out / "run.json").exists()).kept
     except Collapsed as stop:
@@ -54,6 +56,13 @@ def train(cell: Cell) -> tuple[Any, dict[str, Any]]:
         "collapsed": collapsed,
         **read_training(out),
     }
+
+
+def clear_other(out: Path, run: Run) -> None:
+    """Removes a training by another recipe or seed: gone on with, it would be neither the one nor the other."""
+    if holds_other(out, run):
+        print(f"begun anew, for {out.relative_to(ROOT)} holds a training by another recipe", flush=True)
+        shutil.rmtree(out)
 
 
 def read_log(out: Path) -> list[dict[str, Any]]:
@@ -100,11 +109,18 @@ def folder_of(cell: Cell) -> Path:
     return ROOT / "runs" / "learning" / cell.name
 
 
+def state_of(cell: Cell) -> str:
+    """Whether its raw file is there ("done"), is not ("missing"), or was measured with another recipe ("stale")."""
+    if not path_of(cell).exists():
+        return "missing"
+    return "stale" if is_stale(json.loads(path_of(cell).read_text()), cell.run) else "done"
+
+
 def main(cells: Mapping[str, Cell], module: str, about: str | None) -> None:
-    """Runs the cells that were asked for and are missing: the command line of `module`, which is about that."""
+    """Runs the cells that were asked for and are missing or stale: the command line of `module`, about that."""
     parser = argparse.ArgumentParser(description=about)
     parser.add_argument("names", nargs="*", help="names of cells, or how they begin; all if none is given")
-    parser.add_argument("--list", action="store_true", help="say what there is and what is missing, and run nothing")
+    parser.add_argument("--list", action="store_true", help="say what is done, missing or stale, and run nothing")
     parser.add_argument("--again", action="store_true", help="measure again what there is, from an empty folder")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     asked = parser.parse_args()
@@ -112,10 +128,11 @@ def main(cells: Mapping[str, Cell], module: str, about: str | None) -> None:
     threadpool_limits(asked.threads)
     chosen = [cell for name, cell in cells.items() if not asked.names or name.startswith(tuple(asked.names))]
     for cell in chosen:
-        if asked.list or (path_of(cell).exists() and not asked.again):
-            print(f"{'done   ' if path_of(cell).exists() else 'missing'} {cell.name}", flush=True)
+        state = state_of(cell)
+        if asked.list or (state == "done" and not asked.again):
+            print(f"{state:<7} {cell.name}", flush=True)
             continue
-        if asked.again:
+        if asked.again or state == "stale":
             shutil.rmtree(folder_of(cell), ignore_errors=True)
         print(f"running {cell.name}", flush=True)
         found = cell.measure(replace(cell, run=replace(cell.run, threads=asked.threads, sinks=())))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from benchmarks.cells import Cell, folder_of, read_training, train
+from benchmarks.cells import Cell, clear_other, folder_of, read_training, train
 from jepakit.data.latents import Latents
 from jepakit.planning.outcome import Outcome
 from jepakit.pretrained import initializer, load_method
@@ -19,6 +19,7 @@ def train_stages(first: Cell | None, second: Cell) -> dict[str, Any]:
     assert isinstance(second.run.data, Latents)
     sight = {"flops": 0.0, "train_seconds": 0.0} if first is None else train(first)[1]
     run, out = second.run, folder_of(second)
+    clear_other(out, run)
     start = initializer(run.model, None, data=run.data, seed=run.seed)
     fit(run, out, resume=(out / "run.json").exists(), initialize=start)
     facts = read_training(out)

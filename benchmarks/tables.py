@@ -126,7 +126,7 @@ def listed(rows: Sequence[Row]) -> Callable[[Claims], str]:
         for row in rows:
             claim = claims.get(row.claim)
             mark = row.mark(claim["unit"] if claim else default_unit(row.claim))
-            reached = row.reached(claim["value"]) if claim else ""
+            reached = row.reached(claim["value"]) if claim and claim["value"] is not None else ""
             command = f"`{claim['command']}`" if claim else ""
             lines.append([row.words, measured(claims, row.claim), mark, reached, command])
         return grid(["", "measured", "mark", "reached", "command"], lines) + footnotes(
@@ -256,16 +256,31 @@ TABLES: dict[str, Callable[[Claims], str]] = {
 
 
 def measured(claims: Claims, name: str) -> str:
-    """The figure with its interval, or that it is missing."""
+    """The figure with its interval, or that it is missing. Of two seeds both figures stand there."""
     if name not in claims:
         return "missing"
     claim = claims[name]
+    if "bound" in claim:
+        return priced(claim)
     value, low, high = (figure(claim[key], claim["unit"]) for key in ("value", "low", "high"))
     if len(claim["seeds"]) == 1:
         return f"{value} (one seed)"
+    if len(claim["seeds"]) == 2:
+        return f"{low} and {high}"
     if claim["low"] == claim["high"]:
         return value
     return f"{value} ({low} to {high})"
+
+
+def priced(claim: Mapping[str, Any]) -> str:
+    """A price that some seed has a bound of alone: what is certain of all, and of each."""
+
+    def said(each: Mapping[str, Any]) -> str:
+        number = "" if each["value"] is None else figure(each["value"], claim["unit"])
+        return f"{each['bound'] or ''} {number}".strip()
+
+    seeds = [said(each) for each in claim["per_seed"]]
+    return f"{said(claim)} ({'one seed' if len(seeds) == 1 else 'by seed: ' + ', '.join(seeds)})"
 
 
 def default_unit(claim: str) -> str:
@@ -288,6 +303,8 @@ def footnotes(claims: Claims, wanted: Sequence[str], what: str = "figures") -> s
         machines = sorted({f"{claim['machine']['cpu']}, {claim['machine']['cores']} cores" for claim in there})
         revisions = sorted({revision for claim in there for revision in claim["git"].split(", ")})
         notes.append(f"Machine: {'; '.join(machines)}. Revision: {', '.join(revisions)}.")
+    if left_out := sorted({file for claim in there for file in claim.get("left_out", ())}):
+        notes.append(f"Left out, for newer seeds have another recipe: {', '.join(left_out)}.")
     if len(there) < len(wanted):
         notes.append(f"Not measured yet: {len(wanted) - len(there)} of {len(wanted)} {what} of this table.")
     return "".join(f"\n\n{note}" for note in notes)

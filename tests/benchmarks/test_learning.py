@@ -1,7 +1,9 @@
 """Cells of what is learnt: one name each, the claims that were asked for, and FLOP counted by hand."""
 
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
 
 from benchmarks import (
     anticipation,
@@ -20,16 +22,26 @@ from benchmarks import (
     two_rooms,
     video,
 )
+from benchmarks.record import ROOT
 from jepakit.probes.finetune import FineTune
 from jepakit.recipes import images
 
+SUITES = (
+    *(learning, video, dense, anticipation, metaworld),
+    *(arena, lejepa, nuisance, latent, foretelling, two_rooms, push, arm7),
+)
+
+
+def test_make_runs_every_suite_of_cells():
+    files = (Path(learning.__file__).parent).glob("*.py")
+    written = {path.stem for path in files if "run_cells(cells(), " in path.read_text()}
+    assert written == {suite.__name__.removeprefix("benchmarks.") for suite in SUITES}
+    target = (ROOT / "Makefile").read_text().partition("\nlearning:")[2].partition("\n\n")[0]
+    assert written <= set(re.findall(r"-m benchmarks\.(\w+)$", target, re.MULTILINE))
+
 
 def test_every_claim_of_learning_has_a_cell():
-    suites = (
-        *(learning, video, dense, anticipation, metaworld),
-        *(arena, lejepa, nuisance, latent, foretelling, two_rooms, push, arm7),
-    )
-    claims = {claim for suite in suites for cell in suite.cells().values() for claim in cell.claims}
+    claims = {claim for suite in SUITES for cell in suite.cells().values() for claim in cell.claims}
     measured_elsewhere = {row.claim for row in (*tables.SPEED, *tables.RELIABILITY)}
     counted = {"collapse.false_alarms", "collapse.misses"}
     assert tables.expected() - measured_elsewhere - counted <= claims

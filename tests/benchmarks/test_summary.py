@@ -1,14 +1,21 @@
 """Claims are put together from raw files alone: means over seeds, intervals, FLOP, and where they come from."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from benchmarks import summary
+from jepakit.data.images import Images
+from jepakit.family.ijepa import IJEPA
+from jepakit.train.run import Run
+
+RUN = Run(model=IJEPA(), data=Images(root="packaged:emoji"), steps=5)
+ORIGIN = {"git": "abc", "machine": {"cpu": "a chip", "cores": 2}, "date": "2026-01-01T00:00:00+00:00"}
 
 
 def write(folder, name, **body):
-    whole = {"unit": "accuracy", "seed": 0, "flops": 0, "git": "abc", "machine": {"cpu": "a chip", "cores": 2}, **body}
+    whole = {"unit": "accuracy", "seed": 0, "flops": 0, "run": RUN.to_json(), **ORIGIN, **body}
     (folder / f"{name}.json").write_text(json.dumps({**whole, "command": f"python -m benchmarks.learning {name}"}))
 
 
@@ -22,6 +29,32 @@ def test_seeds_are_put_together(tmp_path):
     assert (claim["n"], claim["seeds"], claim["flops"]) == (3, [0, 1, 2], 11)
     assert claim["command"] == "python -m benchmarks.learning a.ijepa.seed"
     assert claim["git"] == "abc, old"
+
+
+def test_seeds_of_two_recipes_are_never_averaged(tmp_path, monkeypatch, capsys):
+    learning = tmp_path / "learning"
+    learning.mkdir()
+    older = replace(RUN, optimizer=replace(RUN.optimizer, peak=0.5))
+    write(learning, "a.seed0", seed=0, claims={"a.knn": 0.2}, flops=7, run=older.to_json())
+    for seed, value in ((1, 0.8), (2, 0.9)):
+        run = replace(RUN, seed=seed, threads=1, sinks=())
+        write(learning, f"a.seed{seed}", seed=seed, claims={"a.knn": value}, flops=7, run=run.to_json(), date="2026-02")
+    monkeypatch.setattr(summary, "RESULTS", tmp_path)
+    monkeypatch.setattr(summary, "ROOT", tmp_path)
+    summary.main()
+    claim = json.loads((tmp_path / "summary.json").read_text())["a.knn"]
+    assert (claim["low"], claim["high"], claim["seeds"]) == (0.8, 0.9, [1, 2])
+    assert claim["left_out"] == ["a.seed0.json"]
+    loud = capsys.readouterr().err
+    assert "LEFT OUT" in loud
+    assert "a.seed0.json" in loud
+
+
+def test_a_mark_that_no_seed_reached_is_told(tmp_path):
+    body = {"mark": 0.8, "reached": {"ours": False, "theirs": False}, "unit": "times"}
+    write(tmp_path, "price.seed0", claims={"price": None}, **body)
+    claim = summary.learning_claims(tmp_path)["price"]
+    assert (claim["value"], claim["bound"], claim["n"]) == (None, "not reached", 1)
 
 
 def test_one_seed_has_no_interval(tmp_path):

@@ -47,6 +47,35 @@ def test_figures_stand_with_interval_mark_verdict_and_command():
     assert "| Fashion-MNIST | raw pixels | 80.0 % (one seed) |" in learning
 
 
+def test_of_two_seeds_both_figures_stand():
+    found = {"vjepa.metaworld.camera": claim(0.305, 0.24, 0.37, "accuracy", seeds=[0, 1])}
+    assert "| 24.0 % and 37.0 % |" in tables.TABLES["robot"](found)
+
+
+def test_a_price_stands_with_what_is_certain_of_each_seed():
+    name = "efficiency.vjepa_over_videomae.seconds"
+    bounds = [(0.1416, "at most"), (0.9423, None), (None, "not reached")]
+    seeds = [{"seed": seed, "value": value, "bound": bound} for seed, (value, bound) in enumerate(bounds)]
+    price = claim(0.9423, 0, 0.9423, "times", seeds=[0, 1, 2]) | {
+        "bound": "at most",
+        "per_seed": seeds,
+    }
+    text = "at most 0.942 times (by seed: at most 0.142 times, 0.942 times, not reached)"
+    assert f"| {text} |" in tables.TABLES["motion"]({name: price})
+    unknown = {"value": None, "high": None, "bound": "not reached", "seeds": [2], "per_seed": seeds[2:]}
+    assert "| not reached (one seed) |" in tables.TABLES["motion"]({name: price | unknown})
+
+
+def test_files_that_were_left_out_are_named_below_the_table():
+    found = {"dense.vjepa2.miou": claim(0.3, 0.3, 0.3, "share", seeds=[1]) | {"left_out": ["dense.vjepa2.seed0.json"]}}
+    assert "Left out, for newer seeds have another recipe: dense.vjepa2.seed0.json." in tables.TABLES["dense"](found)
+
+
+def test_a_random_encoder_stands_beside_the_trained_one():
+    words = [row.words for row in tables.FORESIGHT]
+    assert words.index("a random encoder alone") == words.index("its encoder alone") + 1
+
+
 def test_no_claim_is_hidden():
     assert "`new.thing`" in tables.TABLES["others"]({"new.thing": claim(2, 1, 3, "s")})
     assert tables.TABLES["others"]({"demo.seconds": claim(2, 1, 3, "seconds")}) == "None."
