@@ -1,6 +1,7 @@
 """Own videos to a model, features and a classifier, by the four commands of the guide."""
 
 import json
+import re
 from collections import Counter
 from contextlib import closing
 
@@ -66,7 +67,9 @@ def test_embed_writes_one_row_per_video(trained, videos, tmp_path, capsys):
     assert cli.run(["embed", str(trained), str(videos), "--out", str(tmp_path / "f.parquet")]) == 0
     table = pyarrow.parquet.read_table(tmp_path / "f.parquet")
     assert table.num_rows == 18
-    assert "not readable, left out: train/left/torn.mp4: it cannot be opened" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "not readable, left out: train/left/torn.mp4: it cannot be opened" in told
+    assert "chosen by a hash" not in told
     backbone = load(str(trained))
     first = table.slice(0, 1).to_pydict()
     alone = backbone(backbone.transform(videos / first["name"][0])).pooled()[0]
@@ -153,8 +156,9 @@ def test_lists_with_missing_videos_are_noted_wherever_they_are_read(trained, vid
     rows = [f"{videos}/train/left/{number}.mp4 0\n" for number in range(5)]
     rows += [f"{videos}/train/right/{number}.mp4 1\n" for number in range(6)]
     (tmp_path / "train.csv").write_text("".join([*rows, f"{videos}/gone.mp4 1\n"]))
-    (tmp_path / "test.csv").write_text("".join(rows))
-    note = "1 of 23 listed videos that were looked for do not exist"
+    for part in ("val", "test"):
+        (tmp_path / f"{part}.csv").write_text("".join(rows))
+    note = "1 of 34 listed videos that were looked for do not exist"
     for words in (
         ["embed", str(trained), str(tmp_path), "--out", str(tmp_path / "f.csv")],
         ["probe", str(trained), "--data.root", str(tmp_path), "--probes", "knn", "--out", str(tmp_path / "p.json")],
@@ -224,4 +228,11 @@ def test_report_draws_clips_as_strips(trained):
     assert cli.run(["report", str(trained)]) == 0
     page = (trained / "report.html").read_text()
     assert 'class="masks strips"' in page
-    assert "clip" in page
+    for name in ("short-range context", "short-range target", "long-range context", "long-range target"):
+        assert page.count(f'<span class="head">{name}</span>') == 2
+    assert "Short-range, 8 blocks of 15 % of a frame: the context shows" in page
+    assert "Long-range, 2 blocks of 70 % of a frame: the context shows" in page
+    told = re.sub(r"<style>.*?</style>|<script>.*?</script>|<[^>]*>", " ", page, flags=re.DOTALL)
+    assert "Each clip with its 6 nearest" in told
+    assert "their three main directions over these clips" in told
+    assert "picture" not in told.replace("&quot;picture&quot;", "a field of the recipe")

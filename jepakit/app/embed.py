@@ -11,7 +11,7 @@ import torch
 
 from jepakit import pretrained
 from jepakit.app.device import open_device
-from jepakit.app.samples import notes_of, open_samples
+from jepakit.app.samples import open_samples
 from jepakit.app.windows import Timeline, WindowReader
 from jepakit.data.video_files import is_video
 from jepakit.data.videos import Videos
@@ -81,7 +81,7 @@ def embed(
     batch = wanted.batch or (CLIPS_AT_ONCE if isinstance(samples, Videos) else PICTURES_AT_ONCE)
     features = gather(encode, dataset, batch)
     write(features, out, dataset.classes, classifier=classifier)
-    return features, (*notes_of(samples), *(f"not readable, left out: {reason}" for reason in features.reasons))
+    return features, (*samples.passed_over(), *(f"not readable, left out: {reason}" for reason in features.reasons))
 
 
 def _encoder(backbone: AnyBackbone, wanted: Wanted, place: torch.device) -> tuple[Encode, AttentiveClassifier | None]:
@@ -105,7 +105,7 @@ def _embed_windows(
     write(timeline.features, out, dataset.classes, timeline, classifier)
     left_out = (f"not readable, left out: {reason}" for reason in timeline.left_out)
     padded = (f"shorter than a window, so its only one is filled up: {name}" for name in timeline.padded)
-    return timeline.features, (*notes_of(samples), *left_out, *padded)
+    return timeline.features, (*samples.passed_over(), *left_out, *padded)
 
 
 def write(

@@ -71,6 +71,10 @@ class Images(Config):
         """What a user should know of the data: where parts come from, what was passed over."""
         return list(self._opened[1].notes)
 
+    def passed_over(self) -> list[str]:
+        """Those of the notes that hold for whoever reads everything, whatever the parts."""
+        return list(self._opened[0].listing.notes)
+
     @cached_property
     def _opened(self) -> tuple[Source, Listing]:
         source = open_source(self.root)

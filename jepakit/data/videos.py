@@ -72,6 +72,10 @@ class Videos(Config):
         """What a user should know of the data: where parts come from, what was passed over."""
         return list(self._opened[1].notes)
 
+    def passed_over(self) -> list[str]:
+        """Those of the notes that hold for whoever reads everything, whatever the parts."""
+        return list(self._opened[0].listing.notes)
+
     def _part(self, part: Part, cut: Cut) -> "VideoDataset | None":
         source, listing = self._opened
         rows = labeled_rows(listing, part)

@@ -106,7 +106,8 @@ def load_classifier(source: Source, heads: int | None = None) -> AttentiveClassi
     """
     head = open_classifier(source, heads)
     if head is None:
-        raise ValueError(f"{source} holds no attentive classifier")
+        there = (isinstance(source, str) and source.startswith(hub.SCHEME)) or Path(source).exists()
+        raise ValueError(f"{source} holds no attentive classifier" if there else f"there is no file or folder {source}")
     for note in head.description():
         _log.info(note)
     network = head.model.build()

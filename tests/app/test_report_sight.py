@@ -56,16 +56,16 @@ def test_a_picture_is_given_back_as_it_was_stored(sight):
 
 
 def test_masks_are_those_of_the_method(sight):
-    assert sight.split is not None
-    assert sight.split.targets.shape[:2] == (8, 4)
-    for context, targets in zip(sight.split.context, sight.split.targets.flatten(1), strict=True):
+    (question,) = sight.questions
+    assert (question.name, question.split.targets.shape[:2]) == ("", (8, 4))
+    for context, targets in zip(question.split.context, question.split.targets.flatten(1), strict=True):
         assert not set(context.tolist()) & set(targets.tolist())
 
 
 def test_a_method_without_a_masker_has_no_masks(sight):
     from jepakit.app.report.seeing import show_masks
 
-    assert "draws no masks" in show_masks(replace(sight, split=None))
+    assert "draws no masks" in show_masks(replace(sight, questions=()))
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,23 @@
-"""A room in which the code of the pages runs: pictures, a photo, a table, and a run."""
+"""A room in which the code of the pages runs: pictures, a photo, a table, videos, a movie, and a run of each kind."""
 
 import io
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from films import write_film
 from PIL import Image
 from pyarrow import parquet
 
+from jepakit.data.clip_transform import ClipTransform
+from jepakit.data.frames import Sampling
 from jepakit.data.images import Images
 from jepakit.data.transforms import ImageTransform, RandomResizedCrop
+from jepakit.data.videos import Videos
+from jepakit.family import vjepa
 from jepakit.family.ijepa import IJEPA
 from jepakit.train.fit import fit
 from jepakit.train.run import Run
@@ -34,6 +40,16 @@ def encoded(image: Image.Image) -> bytes:
     file = io.BytesIO()
     image.save(file, "png")
     return file.getvalue()
+
+
+def films(room: Path) -> None:
+    """Videos of two classes, a few that nobody labeled, and a movie."""
+    for part, count in (("train", 4), ("test", 2)):
+        for name in ("jump", "fall"):
+            for number in range(count):
+                write_film(room / "my" / "videos" / part / name / f"{number}.mp4", count=8)
+    write_film(room / "new" / "videos" / "0.mp4", count=8)
+    write_film(room / "movie.mp4", count=16)
 
 
 @pytest.fixture(scope="session")
@@ -59,6 +75,10 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         sinks=(),
     )
     fit(run, room / "runs" / "x")
+    films(room)
+    transform = ClipTransform(sampling=Sampling(frames=4, step=1), picture=ImageTransform(size=32))
+    clips = Videos(root=str(room / "my/videos"), transform=transform)
+    fit(replace(run, model=vjepa.TINY, data=clips, steps=2), room / "runs" / "v")
     shutil.copytree(room / "runs" / "x", room / "runs" / "demo")
     return room
 

@@ -117,7 +117,7 @@ def shortened(verb: str, words: list[str]) -> list[str]:
         named = itertools.takewhile(lambda word: word[0] != "-", words[words.index("--probes") + 1 :])
         assert set(named) <= set(get_args(ProbeName)), f"there is no such probe: {words}"
     if verb == "probe":
-        return ["--probes", "knn"]
+        return ["--probes", "knn", *(["attentive", "--steps", "2"] if "attentive" in words else [])]
     if verb != "train" or "--help" in words or words[0] == "--resume":
         return []
     return SHORT + (SMALL if words[0].startswith("images:") else [])

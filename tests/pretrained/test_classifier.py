@@ -127,9 +127,11 @@ def test_a_probe_is_no_backbone_and_the_other_way_round(tmp_path: Path) -> None:
             load(source)
     backbone = write_official(tmp_path / "x.pth.tar", build_noisy())
     convert(backbone, tmp_path / "backbone")
-    for source in (backbone, tmp_path / "backbone", tmp_path / "nothing"):
+    for source in (backbone, tmp_path / "backbone"):
         with pytest.raises(ValueError, match="holds no attentive classifier"):
             load_classifier(source)
+    with pytest.raises(ValueError, match="there is no file or folder .*nothing"):
+        load_classifier(tmp_path / "nothing")
 
 
 @pytest.mark.parametrize(

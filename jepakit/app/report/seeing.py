@@ -1,11 +1,15 @@
 """What the network sees: patches in the colors of their features, neighbors, and the masks it was asked with."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
 from jepakit.app.report.layout import picture, section
 from jepakit.app.report.pictures import color_by_features, covered, nearest, show_only
+from jepakit.app.report.questions import Question
 from jepakit.app.report.sight import Sight
 from jepakit.app.report.wording import escape, percent
 
@@ -21,9 +25,9 @@ def show_features(sight: Sight) -> str:
     """Patches in the colors of their features, for all shown pictures."""
     lede = (
         "Each patch in the color of its features: red, green and blue are their three main directions over these "
-        "pictures. Patches of one color are alike to the network. A network that has learnt gives parts of things "
-        "their own colors; before training they follow brightness and place. Colors are stretched to be seen: how much "
-        "features differ at all is told by the spectrum."
+        f"{sight.word}s. Patches of one color are alike to the network. A network that has learnt gives parts of "
+        "things their own colors; before training they follow brightness and place. Colors are stretched to be seen: "
+        "how much features differ at all is told by the spectrum."
     )
     return section("features", "What it sees", lede, _mosaic(sight, len(sight.shown), "wide"))
 
@@ -33,7 +37,8 @@ def show_neighbors(sight: Sight) -> str:
     queries = torch.tensor(sight.shown[:QUERIES])
     known = sight.labels is not None
     lede = (
-        f"Each picture with its {NEIGHBORS} nearest by cosine among {len(sight.gallery):,} of {escape(sight.part)}. "
+        f"Each {sight.word} with its {NEIGHBORS} nearest by cosine among {len(sight.gallery):,} of "
+        f"{escape(sight.part)}{', each shown by the frame in its middle' * sight.strip.is_clip}. "
         "Above: trained. Below: the same network before training."
     )
     if known:
@@ -45,28 +50,63 @@ def show_neighbors(sight: Sight) -> str:
 
 
 def show_masks(sight: Sight) -> str:
-    """What the method hides: context and target blocks of real pictures, drawn by its own masker."""
-    if sight.split is None:
+    """What the method hides: context and target blocks of real pictures or clips, drawn by its own maskers."""
+    if not sight.questions:
         body = '<p class="missing">This method draws no masks.</p>'
         return section("masks", "What it was asked", "", body)
-    context = covered(sight.split.context, sight.extent[0] * sight.extent[1])
-    targets = covered(sight.split.targets, sight.extent[0] * sight.extent[1])
-    blocks = targets.shape[1]
-    shares = [percent(marks.double().mean().item()) for marks in (context, targets)]
-    lede = (
-        "The task of one step: from the patches of the context, predict the features of each target block. "
-        f"These masks were drawn by the run's own masker; here the context shows {shares[0]} of the patches, a target "
-        f"block {shares[1]}."
-    )
-    names = [sight.word, "context", *(f"target {block + 1}" for block in range(blocks))]
+    asked = [_Marks.of(question, sight.extent) for question in sight.questions]
+    names = [sight.word, *(name for marks in asked for name in marks.names)]
     heads = [f'<span class="head">{name}</span>' for name in names]
-    rows = [_asked(sight, row, context[place], targets[place]) for place, row in enumerate(sight.shown[:MASKED])]
+    few = sight.shown[: max(MASKED // len(asked), 1)]
+    rows = [_asked(sight, row, place, asked) for place, row in enumerate(few)]
     if sight.strip.is_clip:
         cells = "".join(head + cell for row in rows for head, cell in zip(heads, row, strict=True))
     else:
         cells = "".join([*heads, *(cell for row in rows for cell in row)])
     style = f'class="masks{_kind(sight)}" style="--columns:{len(heads)};{_aspect(sight)}"'
-    return section("masks", "What it was asked", lede, f"<div {style}>{cells}</div>")
+    return section("masks", "What it was asked", _task(sight, asked), f"<div {style}>{cells}</div>")
+
+
+@dataclass(frozen=True)
+class _Marks:
+    """Which patches of what is drawn one question shows as context, and which it asks for, block by block."""
+
+    question: Question
+    context: Bool[Tensor, "k n"]
+    targets: Bool[Tensor, "k m n"]
+
+    @classmethod
+    def of(cls, question: Question, extent: tuple[int, int]) -> "_Marks":
+        split, count = question.split, extent[0] * extent[1]
+        return cls(question, covered(split.context, count), covered(split.targets, count))
+
+    @property
+    def names(self) -> list[str]:
+        """What stands over the context and over each target block."""
+        blocks = self.targets.shape[1]
+        targets = [f"target block {block + 1}" for block in range(blocks)] if blocks > 1 else ["target"]
+        return [f"{self.question.name} {name}".strip() for name in ("context", *targets)]
+
+    @property
+    def shares(self) -> str:
+        """How much of what is drawn is shown, and how much asked for."""
+        context, target = (percent(marks.double().mean().item()) for marks in (self.context, self.targets))
+        block = "a target block" if self.targets.shape[1] > 1 else "the target"
+        return f"the context shows {context} of the patches, {block} {target}"
+
+
+def _task(sight: Sight, asked: list[_Marks]) -> str:
+    task = "The task of one step: from the patches of the context, predict the features of each target block. "
+    if len(asked) == 1:
+        about = f" ({asked[0].question.about})" if asked[0].question.about else ""
+        return f"{task}These masks were drawn by the run's own masker{about}; here {asked[0].shares}."
+    kinds = [
+        f"{marks.question.name}{f', {marks.question.about}' if marks.question.about else ''}: {marks.shares}"
+        for marks in asked
+    ]
+    return f"{task}Each {sight.word} is asked about in {len(asked)} ways, drawn by the run's own maskers. " + "".join(
+        f"{kind[0].upper()}{kind[1:]}. " for kind in kinds
+    )
 
 
 def _mosaic(sight: Sight, count: int, name: str) -> str:
@@ -83,11 +123,14 @@ def _mosaic(sight: Sight, count: int, name: str) -> str:
     return f'<ul {style}><li class="heads">{heads}</li>{columns}</ul>'
 
 
-def _asked(sight: Sight, row: int, context: Bool[Tensor, "n"], targets: Bool[Tensor, "m n"]) -> list[str]:
-    """A picture, what of it is shown, and what is asked for."""
+def _asked(sight: Sight, row: int, place: int, asked: Sequence[_Marks]) -> list[str]:
+    """A picture, and of each question what is shown of it, and what is asked for."""
     pixels, name = sight.picture(row), sight.describe(row)
-    named = [("the context", context), *((f"target block {block + 1}", each) for block, each in enumerate(targets))]
-    parts = [picture(show_only(pixels, marks, sight.extent), f"{name}: {what}") for what, marks in named]
+    parts = [
+        picture(show_only(pixels, patches, sight.extent), f"{name}: {what}")
+        for marks in asked
+        for what, patches in zip(marks.names, (marks.context[place], *marks.targets[place]), strict=True)
+    ]
     return [picture(pixels, name), *parts]
 
 

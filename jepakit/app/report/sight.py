@@ -10,9 +10,10 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 
+from jepakit.app.report.questions import Question, ask
 from jepakit.app.report.strip import Strip
 from jepakit.config import Config
-from jepakit.contracts import Dataset, Rows
+from jepakit.contracts import Dataset
 from jepakit.data.clip_transform import ClipTransform
 from jepakit.data.images import Images
 from jepakit.data.latents import Latents
@@ -22,7 +23,6 @@ from jepakit.parts.targets import DistilledTarget, EMATarget, PixelTarget
 from jepakit.pretrained import load_method
 from jepakit.probes.features import Encoder, batches, evaluating
 from jepakit.probes.splits import Labeled
-from jepakit.tokens import Split
 from jepakit.train.log import read_run
 from jepakit.train.run import Run
 
@@ -32,7 +32,6 @@ LEAST_GALLERY = 64
 FLOP_BUDGET = 3e12
 """Multiplications and additions that a report may spend on a network: about a minute of two CPU cores."""
 SHOWN = 8
-MASK_SEED = 0
 
 
 @dataclass(frozen=True)
@@ -48,9 +47,8 @@ class Sight:
     """A gallery of pictures that were not trained on (`part` says which), as two networks see it.
 
     `shown` are rows of the gallery that are drawn in full, one of each class where there are classes; `fresh` is the
-    network before training: the same build, the same seed. `split` is a question that the method asks about the shown
-    pictures, None for a method that draws no masks. Clips are drawn as film strips, in whose order patches and split
-    are.
+    network before training: the same build, the same seed. `questions` are what the method asks about the shown
+    pictures, one for each of its maskers. Clips are drawn as film strips, in whose order patches and questions are.
     """
 
     part: str
@@ -61,7 +59,7 @@ class Sight:
     strip: Strip
     trained: Seen
     fresh: Seen
-    split: Split | None
+    questions: tuple[Question, ...]
     method: Any
 
     @property
@@ -135,7 +133,7 @@ def look(folder: Path, trusted: bool = False) -> Sight:
         strip=strip,
         trained=replace(trained, patches=strip.lay(trained.patches[list(shown)])),
         fresh=replace(untrained, patches=strip.lay(untrained.patches[list(shown)])),
-        split=_ask(method, coords[: len(shown)], strip),
+        questions=ask(method, coords[: len(shown)], strip),
         method=method,
     )
 
@@ -174,7 +172,7 @@ def _first(dataset: Dataset) -> Float[Tensor, "1 c ..."]:
     for read in batches(dataset, range(len(dataset)), 1):
         if read.index:
             return read.x
-    raise ValueError(f"none of the {len(dataset)} held-out pictures can be read, so there is nothing to draw")
+    raise ValueError(f"none of the {len(dataset)} held-out samples can be read, so there is nothing to draw")
 
 
 def _grid(backbone: Encoder, sample: Float[Tensor, "1 c ..."]) -> tuple[int, ...]:
@@ -211,7 +209,7 @@ def _see(
                 coords.append(tokens.coords.cpu())
     if len(index) < 3:
         raise ValueError(
-            f"only {len(index)} of {len(wanted)} held-out pictures can be read, so there is nothing to draw"
+            f"only {len(index)} of {len(wanted)} held-out samples can be read, so there is nothing to draw"
         )
     return tuple(index), torch.cat(coords), Seen(torch.cat(pooled), torch.cat(patches))
 
@@ -224,11 +222,3 @@ def _choose(dataset: Dataset, gallery: Sequence[int]) -> tuple[int, ...]:
     labels = torch.as_tensor(dataset.labels)[list(gallery)].tolist()
     first = sorted({label: row for row, label in reversed(list(enumerate(labels)))}.values())
     return tuple([*first, *(row for row in spread if row not in first)][:SHOWN])
-
-
-def _ask(method: Any, coords: Float[Tensor, "k t p"], strip: Strip) -> Split | None:
-    if not hasattr(method, "maskers"):
-        return None
-    generator = torch.Generator().manual_seed(MASK_SEED)
-    split = method.maskers[0](coords, strip.grid, generator, Rows(0, len(coords), len(coords)))
-    return Split(strip.place(split.context), strip.place(split.targets))

@@ -99,10 +99,10 @@ def _spectrum(sight: Sight) -> Chart:
         curves.append(Curve(name, range(1, len(shares) + 1), visible, tone))
         ranks.append(number(rank_me(seen.pooled)))
     explains = (
-        "How much the features of different pictures differ along each direction, largest first, as a share of their "
-        "mean squared length, on a log scale. "
+        f"How much the features of different {sight.word}s differ along each direction, largest first, as a share of "
+        "their mean squared length, on a log scale. "
         "In a collapse the whole line sinks, or breaks off after a few directions: "
-        f"effective rank {ranks[0]} trained, {ranks[1]} before, on {len(sight.gallery):,} pictures of "
+        f"effective rank {ranks[0]} trained, {ranks[1]} before, on {len(sight.gallery):,} {sight.word}s of "
         f"{escape(sight.part)}."
     )
     return Chart(

@@ -68,7 +68,7 @@ def _collapse(record: Record, sight: Sight | None) -> tuple[State, str]:
         if sight is None:
             return "unknown", "Not known whether it collapsed: no rank was read while it trained."
         rank = number(rank_me(sight.trained.pooled))
-        return "unknown", f"The rank was not watched; on held-out pictures it is {rank}{width} at the end."
+        return "unknown", f"The rank was not watched; on held-out {sight.word}s it is {rank}{width} at the end."
     last, limit = record.readings[-1], record.limits()[-1]
     rank = last["watch"]["rank_me"]
     seen = f"effective rank {number(rank)}{width}"
@@ -97,7 +97,7 @@ def _before(record: Record, sight: Sight | None) -> Iterable[str]:
     trained, fresh = rank_me(sight.trained.pooled), rank_me(sight.fresh.pooled)
     than = "more" if trained > fresh else "fewer"
     yield (
-        f"Its features of held-out pictures use {than} directions than the same network before training: "
+        f"Its features of held-out {sight.word}s use {than} directions than the same network before training: "
         f"{number(trained)} against {number(fresh)}."
     )
 
