@@ -1,5 +1,6 @@
 """What a doctor measures on a run: meters of every layer, time, predictor, gradients, latent variable and average."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ from jepakit.probes.features import evaluating
 from jepakit.probes.health import dead_share, spread, time_share, uniformity
 from jepakit.probes.rank import alpha_req, feature_std, lidar, mean_cosine, rank_me
 from jepakit.tokens import Tokens
+from jepakit.train.batches import shapes
 from jepakit.train.checkpoint import folders, latest
 from jepakit.train.log import read_run
 from jepakit.train.run import Run
@@ -208,7 +210,7 @@ def _samples(run: Run, step: int) -> tuple[Dataset, Dataset]:
 
 
 def _question(run: Run, dataset: Dataset, done: int, device: torch.device) -> tuple[Step, dict[str, Tensor]]:
-    """A batch as the run reads them, and the moment of its last step."""
+    """A batch as the run reads them, of one shape, and the moment of its last step."""
     wanted = max(min(run.batch, BATCH), 2)
     samples: list[Mapping[str, Tensor]] = []
     for index in dataset.order(0, run.seed).tolist():
@@ -218,6 +220,8 @@ def _question(run: Run, dataset: Dataset, done: int, device: torch.device) -> tu
             continue
         if len(samples) == wanted:
             break
+    ((kept, _),) = Counter(map(shapes, samples)).most_common(1)
+    samples = [sample for sample in samples if shapes(sample) == kept]
     batch = {name: torch.stack([sample[name] for sample in samples]).to(device) for name in samples[0]}
     rows = Rows(0, len(samples), len(samples))
     return step_at(max(done - 1, 0), run.steps, rows, run.seed), batch

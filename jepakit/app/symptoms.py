@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from jepakit.contracts import Losses, Prediction, Step
+from jepakit.parts.tokenizers.modalities import Modalities
 from jepakit.probes.features import evaluating
 from jepakit.probes.health import agreement, distance
 from jepakit.tokens import Places, Tokens, gather
@@ -149,8 +150,8 @@ def read_gradients(method: Any, batch: Mapping[str, Tensor], step: Step) -> tupl
     """The names of parameters that shall learn and whose gradient is missing or all zero in a training step.
 
     Where parts take turns (an encoder that rests while the dynamics go on), a part that learnt at the beginning of the
-    run has had its turn. Leaves the method with what a step leaves behind (statistics of batches): look at gradients
-    last.
+    run has had its turn; a tokenizer of pictures is not asked for on clips. Leaves the method with what a step leaves
+    behind (statistics of batches): look at gradients last.
     """
     silent = _silent(method, batch, step)
     if silent and takes_turns(method):
@@ -162,10 +163,16 @@ def read_gradients(method: Any, batch: Mapping[str, Tensor], step: Step) -> tupl
 def _silent(method: Any, batch: Mapping[str, Tensor], step: Step) -> tuple[str, ...]:
     method.train().zero_grad(set_to_none=True)
     method(batch, _again(step)).total.backward()
+    resting = {
+        parameter
+        for module in method.modules()
+        if isinstance(module, Modalities)
+        for parameter in module.resting(batch["x"]).parameters()
+    }
     silent = [
         name
         for name, parameter in method.named_parameters()
-        if parameter.requires_grad and (parameter.grad is None or not parameter.grad.any())
+        if parameter.requires_grad and parameter not in resting and (parameter.grad is None or not parameter.grad.any())
     ]
     method.eval().zero_grad(set_to_none=True)
     return tuple(silent)

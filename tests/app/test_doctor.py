@@ -15,7 +15,7 @@ from jepakit.app.diagnosis import diagnose
 from jepakit.app.examination import examine, read_levels, read_time
 from jepakit.app.symptoms import nearest, read_copying, read_deafness, read_gradients, read_lag, read_latent
 from jepakit.contracts import Losses, Prediction, Rows, step_at
-from jepakit.family import ijepa, lejepa, lvjepa, pldm
+from jepakit.family import ijepa, lejepa, lvjepa, pldm, vjepa21
 from jepakit.tokens import Tokens, gather
 from jepakit.train.fit import fit
 from jepakit.train.log import read_run
@@ -231,6 +231,12 @@ def test_actions_that_nobody_listens_to_are_found(healthy):
     assert kinds(replace(healthy, deaf=ignored)) == ["actions"]
     assert kinds(replace(healthy, deaf=heard)) == []
     assert read_deafness(Moved(True), {"x": x}, STEP) is None
+
+
+def test_a_tokenizer_that_waits_for_its_turn_lacks_no_gradient():
+    method = vjepa21.TINY.build()
+    for frames in (4, 1):
+        assert read_gradients(method, {"x": noise(8, 3, frames, 32, 32)}, STEP) == ()
 
 
 def test_parameters_without_gradient_are_named(healthy):

@@ -44,5 +44,9 @@ class Modalities(nn.Module):
         """Operations of projecting so many patches of a clip."""
         return self.video.flops(tokens)
 
+    def resting(self, x: Float[Tensor, "b c t h w"]) -> PatchTokenizer:
+        """The tokenizer whose turn it is not."""
+        return self.video if self._of(x) is self.image else self.image
+
     def _of(self, x: Tensor) -> PatchTokenizer:
         return self.image if x.shape[2] == 1 else self.video
