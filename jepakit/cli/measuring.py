@@ -24,7 +24,7 @@ def probe(
 
     jepakit probe runs/x
     jepakit probe hf:facebook/ijepa_vith14_1k --data.root my/labelled/photos --out probes.json --probes knn attentive
-    jepakit probe runs/y --probes attentive --samples fixed     encoded once: minutes on a CPU
+    jepakit probe runs/y --probes attentive --samples fixed --steps 300     a classifier, on a CPU
 
     Args:
         source: a run, or anything that `jepakit.load` takes

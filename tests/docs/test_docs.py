@@ -29,6 +29,10 @@ SMALL = shlex.split(
     "--model.predictor-dim 24 --model.predictor-depth 1 --data.transform.size 32 --data.transform.channels 3 "
     "--data.transform.mean 0.5 0.5 0.5 --data.transform.std 0.2 0.2 0.2"
 )
+SMALL_CLIPS = shlex.split(
+    "--model.image 32 32 --model.frames 4 --model.dim 48 --model.heads 4 --model.predictor-dim 24 "
+    "--data.transform.picture.size 32 --data.transform.sampling.frames 4"
+)
 FOREIGN = {"--nproc-per-node", "--nnodes", "--rdzv-backend", "--rdzv-endpoint", "--index-url", "--model.columns",
            "--model.larger.source"}  # fmt: skip
 """Options that the pages name and no verb has: of torchrun, of pip, and of recipes that a page writes down."""
@@ -120,7 +124,7 @@ def shortened(verb: str, words: list[str]) -> list[str]:
         return ["--probes", "knn", *(["attentive", "--steps", "2"] if "attentive" in words else [])]
     if verb != "train" or "--help" in words or words[0] == "--resume":
         return []
-    return SHORT + (SMALL if words[0].startswith("images:") else [])
+    return SHORT + (SMALL if words[0].startswith("images:") else SMALL_CLIPS if words[0] == "videos:vjepa_tiny" else [])
 
 
 def assert_installable(words: list[str], where: str) -> None:
