@@ -258,6 +258,7 @@ STILL = (
 )
 CLIP_ABLATION = (
     Row("vjepa.ablation.short_long", "short- and long-range masks, multi-block, made rectangular at random"),
+    Row("vjepa.ablation.target.token", "answers normalized token by token, as published"),
     Row("vjepa.ablation.short_long.short", "short-range masks alone"),
     Row("vjepa.ablation.short_long.long", "long-range masks alone"),
     Row("vjepa.ablation.masks.random_tube", "random tubes"),
