@@ -19,8 +19,10 @@ TRAINED_BY = (
 """Fields of a run that decide what is learnt."""
 SEEN_BY = ("model", "data")
 """Those that decide what a network says that was never trained."""
-TRAINING_OF_MODEL = ("momentum",)
-"""Fields of a model that only a training reads."""
+TRAINING_OF_MODEL = (
+    "momentum", "target_scale", "normalize_pixels", "sigreg", "masks", "blocks", "block_aspect", "rectangular", "shown",
+)  # fmt: skip
+"""Fields of a model that only a training reads: what is hidden, and what is asked about it."""
 
 
 def recipe_of(raw: Mapping[str, Any]) -> str:
