@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
+from jepakit.config import added
 from jepakit.family.vjepa import Range, Tubes, tube_maskers
 from jepakit.methods.masked import MaskedJEPA
 from jepakit.parts.energies import l1
@@ -40,6 +41,8 @@ class VJEPA2(ClipSizes):
     block_aspect: Range = (0.75, 1.5)
     rectangular: Rectangular = "random"
     momentum: float = 0.99925
+    target_scale: Literal["token", "sample"] = added("token")
+    """Over what answers are normalized; "sample" is for few clips, as in V-JEPA."""
 
     def build(self) -> MaskedJEPA:
         """The method: backbone, predictor, masks and target. Raises ValueError for sizes that do not fit."""
@@ -55,7 +58,7 @@ class VJEPA2(ClipSizes):
             )
         backbone = self._backbone()
         maskers = tube_maskers(self.blocks, self.block_aspect, self.rectangular)
-        target = EMATarget(backbone, constant(self.momentum))
+        target = EMATarget(backbone, constant(self.momentum), scale=self.target_scale)
         return MaskedJEPA(backbone, maskers, self._predictor(), target, l1, self.mask_token)
 
     def _backbone(self) -> Backbone:

@@ -1,7 +1,7 @@
 """V-JEPA 2.1 (2026, arXiv 2603.14482): clips and pictures, four levels as target, a loss on what is seen as well."""
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from torch import Tensor
 
@@ -64,6 +64,8 @@ class VJEPA21(ClipSizes):
     scale_distance: bool = added(False)
     """Count that nearness in sixteenths of the rows (the released code's offset_context_loss)."""
     momentum: float = 0.99925
+    target_scale: Literal["token", "sample"] = added("token")
+    """Over what the answers of an average are normalized, level by level; "sample" is for few clips, as in V-JEPA."""
 
     def build(self) -> MaskedJEPA:
         """The method: backbone, predictor, masks and target. Raises ValueError for sizes that do not fit."""
@@ -76,6 +78,10 @@ class VJEPA21(ClipSizes):
                 raise ValueError(f"{self.levels} levels do not divide {depth} blocks evenly; choose a divisor")
         if self.larger is not None and self.larger.dim != self.distilled_from:
             raise ValueError(f"the larger network is {self.larger.dim} wide, so set distilled_from to it")
+        if self.larger is not None and self.target_scale != "token":
+            raise ValueError(
+                "the answers of a larger network are normalized token by token; leave target_scale at token"
+            )
         backbone = self._backbone()
         read = spaced(self.depth, self.levels if self.distilled_from is None else 1)
         context = ContextLoss(ramp(self.context_share, *self.context_ramp), self.by_distance, self.scale_distance)
@@ -96,7 +102,7 @@ class VJEPA21(ClipSizes):
     def _target(self, backbone: Backbone, read: tuple[int, ...]) -> EMATarget:
         momentum, larger = constant(self.momentum), self.larger
         if larger is None:
-            return EMATarget(backbone, momentum, read)
+            return EMATarget(backbone, momentum, read, scale=self.target_scale)
         sizes = {"dim": larger.dim, "depth": larger.depth, "heads": larger.heads, "mlp_ratio": larger.mlp_ratio}
         return DistilledTarget(backbone, momentum, replace(self, **sizes)._backbone())
 

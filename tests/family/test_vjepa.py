@@ -144,3 +144,16 @@ def test_a_distilled_model_has_no_loss_of_its_own() -> None:
     x = torch.zeros(2, 3, 4, 32, 32)
     with pytest.raises(ValueError, match="a network 64 wide that is not part of this model"):
         method({"x": x}, step_at(0, 1, Rows(0, 2, 2)))
+
+
+@pytest.mark.parametrize("model", [vjepa.TINY, vjepa2.TINY, vjepa21.TINY], ids=lambda model: model.title)
+def test_answers_over_a_sample_do_not_tell_which_clip_it_is(model):
+    method = replace(model, target_scale="sample").build()
+    answer = method.target(torch.randn(2, 3, 4, 32, 32), method.backbone).values
+    torch.testing.assert_close(answer.mean(dim=1), torch.zeros(2, answer.shape[-1]), atol=1e-5, rtol=0)
+
+
+def test_answers_of_a_larger_network_have_one_scale() -> None:
+    model = replace(vjepa21.TINY, distilled_from=96, larger=Larger(dim=96, depth=8, heads=4), target_scale="sample")
+    with pytest.raises(ValueError, match="leave target_scale at token"):
+        model.build()
