@@ -43,7 +43,7 @@ ACTIONS = Actions(
 )
 VJEPA2_SMALL = VJEPA2(
     frames=8, image=(64, 64), patch=16, dim=96, depth=4, heads=4, predictor_dim=48, predictor_depth=2,
-    predictor_heads=2, mask_tokens=2, mask_token=(0, 1), initialization="fan_in", momentum=0.999,
+    predictor_heads=2, mask_tokens=2, mask_token=(0, 1), initialization="fan_in", momentum=0.99, target_scale="sample",
 )  # fmt: skip
 RUN = Run(
     model=VJEPA2_SMALL, data=VIDEO, steps=600, batch=16, optimizer=replace(SMALL, peak=VJEPA_RATE), keep=Keep(every=250)
