@@ -144,7 +144,7 @@ def test_files_on_a_page_are_told_from_the_rest():
 @pytest.fixture(scope="module")
 def options() -> set[str]:
     """Every option that `--help` of any verb tells."""
-    told, recipes = io.StringIO(), (["images:ijepa_tiny"], ["worlds:two_rooms_planner"])
+    told, recipes = io.StringIO(), (["images:ijepa_tiny"], ["videos:vjepa_tiny"], ["worlds:two_rooms_planner"])
     named = {"train": recipes, "show": recipes[:1], "eval": (["arena"],)}
     for verb in cli.VERBS:
         for words in ([], *named.get(verb, ())):
