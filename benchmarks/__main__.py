@@ -35,6 +35,7 @@ NAMES = (
     "plan",
     "pose",
     "cem_horizon2",
+    "worlds",
 )
 FOLDER = ROOT / "results" / "benchmarks"
 
