@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 
 from jepakit.cli.acting import collect, plan
+from jepakit.cli.allocator import keep_freed_memory
 from jepakit.cli.measuring import doctor, evaluate, probe, rank, report
 from jepakit.cli.training import list_recipes, show, train
 from jepakit.cli.using import convert, embed, export
@@ -14,6 +15,7 @@ from jepakit.train.stops import Stopped
 
 def main() -> None:
     """Runs one verb and exits: 0, 1 for bad input (2 of `doctor`), or what a stopped run says (130 after Ctrl-C)."""
+    keep_freed_memory()
     sys.exit(run(sys.argv[1:]))
 
 
