@@ -21,6 +21,7 @@ NAMES = (
     "encoder",
     "video_encoder",
     "loading",
+    "allocator",
     "decode",
     "tiny_step",
     "ijepa_step",

@@ -73,6 +73,7 @@ SPEED = (
     ),
     Row("speed.int8.ratio", "inference in int8, against float32", 1.5),
     Row("speed.loading.ratio", "JPEG to a random crop, against Pillow at equal pixels", 1.5),
+    Row("speed.allocator.ratio", "training a small world model, freed memory kept against given back"),
     Row("speed.decode.ratio", "16 frames of a video as RGB, against the fastest other decoder that is installed", 0.9),
     Row("speed.watching.share", "share of a step that watching for collapse takes", most=0.02),
     Row("memory.ijepa_step.saving", "memory of a training step, saved against eager attention", 0.18),
