@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.recipe import holds_other, is_stale
 from benchmarks.record import ROOT, origin
+from jepakit.cli.allocator import keep_freed_memory
 from jepakit.pretrained import load
 from jepakit.train.fit import fit
 from jepakit.train.run import Run
@@ -124,6 +125,7 @@ def main(cells: Mapping[str, Cell], module: str, about: str | None) -> None:
     parser.add_argument("--again", action="store_true", help="measure again what there is, from an empty folder")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     asked = parser.parse_args()
+    keep_freed_memory()
     torch.set_num_threads(asked.threads)
     threadpool_limits(asked.threads)
     chosen = [cell for name, cell in cells.items() if not asked.names or name.startswith(tuple(asked.names))]
