@@ -130,7 +130,7 @@ def test_a_probe_is_no_backbone_and_the_other_way_round(tmp_path: Path) -> None:
     for source in (backbone, tmp_path / "backbone"):
         with pytest.raises(ValueError, match="holds no attentive classifier"):
             load_classifier(source)
-    with pytest.raises(ValueError, match="there is no file or folder .*nothing"):
+    with pytest.raises(ValueError, match=r"there is no file or folder .*nothing"):
         load_classifier(tmp_path / "nothing")
 
 
