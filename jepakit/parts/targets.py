@@ -218,7 +218,7 @@ def make_target(
             return EMATarget(backbone, momentum, scale=scale)
         case "pixels":
             if scale != "token":
-                raise ValueError(f"pixels are normalized patch by patch, so target_scale is token, got {scale!r}")
+                raise ValueError(f"pixels are normalized patch by patch: set target_scale to token, got {scale!r}")
             return PixelTarget(backbone.tokenizer)
         case "shared" | "stop_gradient":
             return SharedTarget(stop_gradient=name == "stop_gradient", scale=scale)

@@ -68,17 +68,8 @@ def videomae_tiny() -> Run:
 
 def lejepa_tiny() -> Run:
     """LeJEPA of 2 million parameters on own videos: two moments of 64 and four of 32 pixels, 16 frames each."""
-    clips = _videos(frames=16, size=64, root="my/videos")
-    return Run(
-        model=lejepa.SMALL_CLIPS,
-        data=ClipViews(clips=clips, locals=4, local_size=32),
-        steps=6_000,
-        batch=32,
-        threads=ONE_THREAD,
-        optimizer=SMALL,
-        keep=Keep(every=1_000),
-        probes=(Knn(every=2_000),),
-    )
+    run = _tiny(lejepa.SMALL_CLIPS, SMALL)
+    return replace(run, data=ClipViews(clips=run.data, locals=4, local_size=32), steps=6_000)
 
 
 def lvjepa() -> Run:
