@@ -5,31 +5,11 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks import (
-    anticipation,
-    arena,
-    arm7,
-    cells,
-    dense,
-    foretelling,
-    latent,
-    learning,
-    lejepa,
-    metaworld,
-    nuisance,
-    push,
-    tables,
-    two_rooms,
-    video,
-)
+from benchmarks import cells, learning, tables
 from benchmarks.record import ROOT
+from benchmarks.suites import SUITES
 from jepakit.probes.finetune import FineTune
 from jepakit.recipes import images
-
-SUITES = (
-    *(learning, video, dense, anticipation, metaworld),
-    *(arena, lejepa, nuisance, latent, foretelling, two_rooms, push, arm7),
-)
 
 
 def test_make_runs_every_suite_of_cells():

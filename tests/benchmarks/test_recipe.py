@@ -5,23 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks import (
-    anticipation,
-    arena,
-    arm7,
-    cells,
-    dense,
-    foretelling,
-    latent,
-    learning,
-    lejepa,
-    metaworld,
-    nuisance,
-    push,
-    recipe,
-    two_rooms,
-    video,
-)
+from benchmarks import cells, recipe
+from benchmarks.suites import SUITES
 from jepakit.data.images import Images
 from jepakit.data.latents import Latents
 from jepakit.data.trajectories import Trajectories
@@ -29,10 +14,6 @@ from jepakit.data.transforms import ImageTransform
 from jepakit.family.ijepa import IJEPA
 from jepakit.train.run import Keep, Run
 
-SUITES = (
-    *(learning, video, dense, anticipation, metaworld),
-    *(arena, lejepa, nuisance, latent, foretelling, two_rooms, push, arm7),
-)
 RUN = Run(model=IJEPA(), data=Images(root="packaged:emoji"), steps=5)
 FASTER = replace(RUN, optimizer=replace(RUN.optimizer, peak=0.5))
 
