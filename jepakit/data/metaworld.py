@@ -3,7 +3,6 @@
 The one file that needs the simulator. An episode is played first, then only the moments that are kept are drawn.
 """
 
-import importlib
 import warnings
 import zlib
 from collections.abc import Mapping
@@ -14,9 +13,10 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from jepakit.data.robot_takes import FRAMES, SIZE, Take
+from jepakit.worlds.arm.engine import load_mujoco, open_renderer
 
 try:
-    mujoco: Any = importlib.import_module("mujoco")  # it has no types
+    mujoco = load_mujoco()
     from metaworld.env_dict import (  # pyright: ignore[reportMissingImports]
         ALL_V3_ENVIRONMENTS_GOAL_OBSERVABLE as _SCENES,
     )
@@ -140,20 +140,4 @@ def _camera(view: View, away: Float[np.ndarray, "6"]) -> Any:
 def _open_painter(model: Any) -> Any:
     """Without shadows and smoothed edges, which cost sixteen times as much as the picture."""
     model.vis.quality.offsamples = model.vis.quality.shadowsize = 0
-    _require_canvas(model)
-    return mujoco.Renderer(model, SIZE, SIZE)
-
-
-def _require_canvas(model: Any) -> None:
-    """Raises ValueError where nothing can be drawn on. A renderer that fails complains again when it is thrown away."""
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            canvas = mujoco.GLContext(SIZE, SIZE)
-            canvas.make_current()
-            mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100).free()
-            canvas.free()
-    except Exception as error:
-        raise ValueError(
-            "MuJoCo cannot draw here; without a screen, apt-get install libosmesa6 and set MUJOCO_GL=osmesa, or egl "
-            f"where there is a GPU ({error})"
-        ) from error
+    return open_renderer(model, SIZE)

@@ -178,6 +178,28 @@ except NoCanvas as error:
     assert words in said.stdout
 
 
+def test_a_renderer_may_be_thrown_away_in_another_thread(drawing):
+    """Where a canvas was still current in the first thread, the process ended there."""
+    code = """
+import os
+from threading import Thread
+from jepakit.worlds.arm.engine import load_mujoco, open_renderer
+mujoco = load_mujoco()
+model = mujoco.MjModel.from_xml_string("<mujoco/>")
+data = mujoco.MjData(model)
+for _ in range(4):
+    kept = [open_renderer(model, 64)]
+    kept[0].update_scene(data)
+    kept[0].render()
+    thread = Thread(target=kept.clear)
+    thread.start()
+    thread.join()
+    spoilt = [bytearray(os.urandom(64) * 2000) for _ in range(200)]
+    mujoco.GLContext(64, 64).free()
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_a_longer_arm_still_does_as_it_is_told():
     world = Arm7(body=Body(length=1.12)).build()
     states, actions = world.start(SEEDS), torch.tensor([0.03, 0.03, -0.03, 0.0, 0.0, 0.1, 0.0]).expand(2, 7)

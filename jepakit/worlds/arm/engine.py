@@ -28,7 +28,7 @@ def load_mujoco() -> Any:
 
 
 def open_renderer(model: Any, size: int) -> Any:
-    """A renderer of square pictures. Raises NoCanvas.
+    """A `mujoco.Renderer` of square pictures, which may be thrown away in any thread. Raises NoCanvas.
 
     It is tried out first, for one that fails complains again when it is thrown away.
     """
@@ -42,13 +42,38 @@ def open_renderer(model: Any, size: int) -> Any:
             canvas = mujoco.GLContext(size, size)
             canvas.make_current()
             mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100).free()
+            _let_go(mujoco)
             canvas.free()
     except Exception as error:
         raise NoCanvas(
             "MuJoCo cannot draw here; without a screen, apt-get install libosmesa6 and set MUJOCO_GL=osmesa, or egl "
             f"where there is a GPU ({type(error).__name__}: {error})"
         ) from None
-    return mujoco.Renderer(model, size, size)
+
+    class Renderer(mujoco.Renderer):
+        """Holds on to its canvas while it draws only: see `_let_go`."""
+
+        def render(self, *, out: Any = None) -> Any:
+            try:
+                return super().render(out=out)
+            finally:
+                _let_go(mujoco)
+
+    renderer = Renderer(model, size, size)
+    _let_go(mujoco)
+    return renderer
+
+
+def _let_go(mujoco: Any) -> None:
+    """No canvas of OSMesa is current in this thread any more.
+
+    MuJoCo frees a canvas without this (it compares two pointers that are never equal). Where a renderer is thrown away
+    in another thread than the one that drew, which the garbage collector decides, the process ends when that one
+    looks at its canvas next.
+    """
+    if mujoco.GLContext.__module__ == "mujoco.osmesa":
+        gl = importlib.import_module("OpenGL.GL")
+        importlib.import_module("OpenGL.osmesa").OSMesaMakeCurrent(None, None, gl.GL_FLOAT, 0, 0)
 
 
 def _has_no_screen() -> bool:
