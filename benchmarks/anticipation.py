@@ -48,7 +48,9 @@ VJEPA2_SMALL = VJEPA2(
 RUN = Run(
     model=VJEPA2_SMALL, data=VIDEO, steps=600, batch=16, optimizer=replace(SMALL, peak=VJEPA_RATE), keep=Keep(every=250)
 )
-PROBE = Anticipation(blocks=1, rates=(3e-3, 1e-3), decays=(0.01,), steps=400, batch=64, heads=3)
+PROBE = Anticipation(blocks=1, rates=(1e-2, 3e-3), decays=(0.01,), steps=1_200, batch=64, heads=3)
+"""After 400 steps at up to 3e-3, heads that read both kinds of tokens told less than heads that read one of them (on
+validation, 0.35 against 0.62; after these, 0.66 against 0.66): they had not yet learnt which tokens to read."""
 DRAWS = 2
 """How many times each training clip is cut, each time at another moment before its action."""
 CURVE = (0.5, 2.0, 4.0)
