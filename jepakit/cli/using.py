@@ -53,6 +53,7 @@ def export(
     source: Positional[str],
     out: Path,
     format: Literal["safetensors", "hf", "onnx"] = "safetensors",
+    entry: Literal["target_encoder", "ema_encoder", "encoder"] | None = None,
     heads: int | None = None,
     trusted: bool = False,
 ) -> None:
@@ -64,18 +65,19 @@ def export(
         source: a run, or anything that `jepakit.load` takes
         out: the folder to write
         format: our own folder, Hugging Face transformers, or ONNX
+        entry: which encoder of an official file or checkpoint; the average if not given
         heads: attention heads, for a bare file of a width that was never published
         trusted: let the config name classes outside of jepakit, which are imported
     """
     from jepakit import pretrained
 
-    print(pretrained.export(source, out, format, trusted=trusted, heads=heads))
+    print(pretrained.export(source, out, format, entry, trusted=trusted, heads=heads))
 
 
 def convert(
     source: Positional[str],
     out: Path,
-    entry: Literal["target_encoder", "encoder", "all"] = "target_encoder",
+    entry: Literal["target_encoder", "ema_encoder", "encoder", "all"] | None = None,
     heads: int | None = None,
 ) -> None:
     """Official or Hugging Face weights into our own folder.
@@ -85,7 +87,7 @@ def convert(
     Args:
         source: an official .pth.tar or .pt (a probe, too), a Hugging Face folder, or hf:org/name
         out: the folder to write
-        entry: which of the two encoders of an official file; "all" keeps both and the predictor
+        entry: which encoder of an official file, the average if not given; "all" keeps both and the predictor
         heads: attention heads, for a bare file of a width that was never published
     """
     from jepakit import pretrained

@@ -1,4 +1,4 @@
-"""Distillation: the larger network that answers is given its weights when a run begins; checkpoints hold them then."""
+"""Distillation: the trained network that answers is given its weights when a run begins; checkpoints hold them then."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -6,8 +6,10 @@ from typing import Any
 
 from jepakit.config import Config
 from jepakit.data.latents import Latents
+from jepakit.family.ijepa import IJEPA
+from jepakit.family.vjepa import VJEPA
 from jepakit.family.vjepa21 import VJEPA21
-from jepakit.parts.targets import DistilledTarget
+from jepakit.parts.targets import DistilledTarget, TrainedTarget
 from jepakit.pretrained.frozen import FrozenModel, adopt_frozen, fill_frozen
 from jepakit.pretrained.latents import prepare
 from jepakit.pretrained.load import open_weights
@@ -16,16 +18,23 @@ from jepakit.pretrained.start import Tell, initialize_from, with_positions
 from jepakit.pretrained.weights import Source
 
 Initialize = Callable[[Any], Mapping[str, str]]
+CUT: Mapping[type[Config], tuple[str, ...]] = {
+    IJEPA: ("image", "patch", "channels", "positions", "eps"),
+    VJEPA: ("frames", "image", "tubelet", "patch", "channels", "positions", "eps"),
+}
+"""What a model shares with the frozen encoder that answers it: both speak of the same tokens."""
 
 
 def adopt_larger(model: Config) -> Config:
     """`model` with its larger, or its frozen, network as wide and deep as the weights that it names.
 
-    Other models stay as they are. Raises ValueError if a larger one names none, or for weights of a network that cuts
-    clips in another way.
+    Other models stay as they are. Raises ValueError if a network that answers names none, or for weights of one that
+    cuts clips in another way.
     """
     if isinstance(model, FrozenModel):
         return adopt_frozen(model)
+    if isinstance(model, IJEPA | VJEPA):
+        return adopt_answering(model)
     if not isinstance(model, VJEPA21) or model.larger is None:
         return model
     source = model.larger.source
@@ -40,23 +49,46 @@ def adopt_larger(model: Config) -> Config:
     return replace(model, larger=larger, distilled_from=other.dim)
 
 
+def adopt_answering(model: IJEPA | VJEPA) -> Config:
+    """`model` with the sizes of the frozen encoder that it names, where one answers (SALT, 2509.24317).
+
+    Raises ValueError if it names none, or one that other tokens are seen with.
+    """
+    if model.target != "frozen":
+        return model
+    source = model.frozen.source
+    if source is None:
+        raise ValueError("a frozen encoder answers: name its weights, --model.frozen.source")
+    other = open_weights(source).model
+    if not isinstance(other, type(model)):
+        raise ValueError(f"{source} holds a {type(other).__name__}, and another {type(model).__name__} has to answer")
+    ours, theirs = ({name: getattr(each, name) for name in CUT[type(model)]} for each in (model, other))
+    if ours != theirs:
+        apart = ", ".join(f"{name} {theirs[name]} and not {ours[name]}" for name in ours if ours[name] != theirs[name])
+        raise ValueError(f"{source} was trained with {apart}: give the model the same")
+    sizes = {"dim": other.dim, "depth": other.depth, "heads": other.heads, "mlp_ratio": other.mlp_ratio}
+    return replace(model, frozen=replace(model.frozen, **sizes))
+
+
 def fill_larger(source: Source, trusted: bool = False, tell: Tell = print) -> Initialize:
-    """A function that gives the larger network of a new Method its weights, those of the averaged encoder at `source`.
+    """A function that gives the network that answers a new Method its weights, those of the kept encoder at `source`.
 
     It returns their "source" and "license", for every checkpoint holds them. Raises ValueError where they do not fit:
-    `adopt_larger` gives a model whose larger network has their sizes.
+    `adopt_larger` gives a model whose network has their sizes.
     """
 
     def initialize(method: Any) -> Mapping[str, str]:
-        target = method.target
-        if not isinstance(target, DistilledTarget):
-            raise ValueError(f"{source} is to answer, but the model has no larger network that could")
+        match method.target:
+            case DistilledTarget(larger=network) | TrainedTarget(network=network):
+                pass
+            case _:
+                raise ValueError(f"{source} is to answer, but the model has no larger network that could")
         weights = open_weights(source, trusted)
         theirs = build_empty(weights.model)
         state = weights.network("target_encoder", theirs)
-        state = with_positions(state, theirs.backbone, target.larger, weights, tell)
-        fill(target.larger, state, weights.where)
-        target.trust()
+        state = with_positions(state, theirs.backbone, network, weights, tell)
+        fill(network, state, weights.where)
+        method.target.trust()
         tell(f"answers come from {weights.where}")
         return weights.origin
 
@@ -71,8 +103,9 @@ def initializer(
     parts: list[Initialize] = []
     if start_from is not None:
         parts.append(initialize_from(start_from, tell=tell))
-    if isinstance(model, VJEPA21) and model.larger is not None and model.larger.source is not None:
-        parts.append(fill_larger(model.larger.source, tell=tell))
+    answering = _source_of_answers(model)
+    if answering is not None:
+        parts.append(fill_larger(answering, tell=tell))
     if isinstance(model, FrozenModel) and isinstance(data, Latents):
         parts.append(prepare(model, data, seed, tell=tell))
     elif isinstance(model, FrozenModel) and model.source is not None:
@@ -86,3 +119,12 @@ def initializer(
         return {key: "; ".join(dict.fromkeys(origin[key] for origin in origins if key in origin)) for key in keys}
 
     return initialize
+
+
+def _source_of_answers(model: Config) -> str | None:
+    match model:
+        case VJEPA21(larger=named) if named is not None:
+            return named.source
+        case IJEPA(frozen=named) | VJEPA(frozen=named):
+            return named.source
+    return None

@@ -31,7 +31,7 @@ def export(
     source: Source,
     out: Path,
     format: Format = "safetensors",
-    entry: Entry = "target_encoder",
+    entry: Entry | None = None,
     trusted: bool = False,
     heads: int | None = None,
 ) -> str:
@@ -41,7 +41,7 @@ def export(
     "onnx" a graph.
     Raises ValueError if `out` is in use or the source does not fit, ImportError if ONNX is not installed.
     """
-    weights = open_weights(source, trusted, heads)
+    weights = open_weights(source, trusted, heads, entry)
     backbone = weights.backbone(entry)
     lines = [*weights.description()]
     with new_folder(out) as folder:
@@ -58,7 +58,7 @@ def export(
 def convert(
     source: Source,
     out: Path,
-    entry: Literal["target_encoder", "encoder", "all"] = "target_encoder",
+    entry: Entry | Literal["all"] | None = None,
     trusted: bool = False,
     heads: int | None = None,
 ) -> str:
@@ -70,8 +70,9 @@ def convert(
     head = open_classifier(source, heads)
     if head is not None and head.alone:
         return _convert_probe(head, out)
-    weights = open_weights(source, trusted, heads)
-    name, network = (WHOLE, weights.method()) if entry == "all" else (BACKBONE, weights.backbone(entry))
+    chosen = None if entry == "all" else entry
+    weights = open_weights(source, trusted, heads, chosen)
+    name, network = (WHOLE, weights.method()) if entry == "all" else (BACKBONE, weights.backbone(chosen))
     with new_folder(out) as folder:
         write_safetensors(folder / name, network.state_dict(), weights.origin)
         _write_config(folder, weights.model, weights.transform, weights.origin, head)

@@ -10,14 +10,14 @@ from jepakit.data.clip_transform import ClipTransform
 from jepakit.data.transforms import ImageTransform
 from jepakit.parts.nn.backbone import AnyBackbone
 from jepakit.pretrained import hub, hugging_face, official, own
-from jepakit.pretrained.weights import Entry, Source, Weights
+from jepakit.pretrained.weights import Entry, Source, Weights, require_entry
 
 _log = logging.getLogger(__name__)
 
 
 def load(
     source: Source,
-    entry: Entry = "target_encoder",
+    entry: Entry | None = None,
     trusted: bool = False,
     image: int | None = None,
     heads: int | None = None,
@@ -26,14 +26,15 @@ def load(
 
     It is in eval mode and frozen (`requires_grad_(True)` to fine-tune it), and its `transform` makes its input:
     `backbone(backbone.transform("photo.jpg")[None])`. `source` is a folder, a file, or "hf:organization/name".
-    `entry` chooses between the averaged encoder and the trained one, where a source has both. `trusted` lets a
-    config.json name classes outside of jepakit. `image` makes the transform give pictures of that side; tables of
+    `entry` chooses between the averaged encoder ("target_encoder", which is taken if nothing is said; "ema_encoder" in
+    files of distilled models) and the trained one ("encoder"). `trusted` lets a config.json name classes outside of
+    jepakit. `image` makes the transform give pictures of that side; tables of
     positions are interpolated, rotary ones go on. `heads` is only needed for a bare file of a width that was never
     published.
 
     What was left out or assumed is logged. Raises ValueError that says in one sentence what does not fit.
     """
-    weights = open_weights(source, trusted, heads)
+    weights = open_weights(source, trusted, heads, entry)
     for note in weights.description():
         _log.info(note)
     backbone = weights.backbone(entry)
@@ -51,15 +52,21 @@ def load_method(source: Source, trusted: bool = False, heads: int | None = None)
     return open_weights(source, trusted, heads).method()
 
 
-def open_weights(source: Source, trusted: bool = False, heads: int | None = None) -> Weights:
-    """What is at `source`, without making a network of it yet. Raises ValueError if it is nothing we know."""
+def open_weights(
+    source: Source, trusted: bool = False, heads: int | None = None, entry: Entry | None = None
+) -> Weights:
+    """What is at `source`, without making a network of it yet. Raises ValueError if it is nothing we know.
+
+    `entry` is the encoder that is wanted of it: few files have more than can be read at once.
+    """
+    require_entry(entry)
     if isinstance(source, str) and source.startswith(hub.SCHEME):
         return _open_folder(hub.fetch(source), source, trusted)
     path = Path(source)
     if path.is_dir():
         return _open_folder(path, path.resolve().name, trusted)
     if path.is_file():
-        return official.read_file(path, heads)
+        return official.read_file(path, heads, entry)
     raise ValueError(f"there is no file or folder {path}; models of the hub are written hf:organization/name")
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from jepakit.pretrained import classifier, ijepa, vjepa, vjepa2, vjepa2_ac, vjepa21
 from jepakit.pretrained.families import ENCODERS, Family, Networks
-from jepakit.pretrained.weights import Weights
+from jepakit.pretrained.weights import Entry, Weights
 from jepakit.weights.files import read_checkpoint, read_safetensors, tensors_in
 from jepakit.weights.keys import State, strip_prefix
 
@@ -13,22 +13,25 @@ FAMILIES: tuple[Family, ...] = (vjepa2_ac, ijepa, vjepa, vjepa2, vjepa21)
 PREFIXES = ("module.backbone.", "module.", "backbone.", "ijepa.")
 
 
-def read_file(path: Path, heads: int | None = None) -> Weights:
+def read_file(path: Path, heads: int | None = None, entry: Entry | None = None) -> Weights:
     """All networks of a file. Raises ValueError if one of them is not exactly that of a published family.
 
-    `heads` is needed for encoders of a width that was never published.
+    `heads` is needed for encoders of a width that was never published. `entry` only matters where a distilled model
+    has two averages: "target_encoder" reads that network alone, which need not be of its size; else it is left out.
     """
     found = open_file(path)
     if classifier.NAMES & found.keys():
         raise ValueError(f"{path} holds a classifier and no backbone; jepakit.load_classifier takes it")
-    networks, notes = _networks(found, path)
+    networks, notes = _networks(found, path, entry)
     family = recognize(networks)
     reading = family.read(networks, heads)
     # Only the release has both encoders in one file; of a single network nobody can say whose it is.
-    origin = {"source": path.name} | ({"license": family.LICENSE} if len(networks.encoders) == 2 else {})
+    is_released = len(ENCODERS.keys() & found.keys()) > 1
+    origin = {"source": path.name} | ({"license": family.LICENSE} if is_released else {})
     return Weights(
         where=str(path), model=reading.model, transform=reading.transform, state=reading.state, origin=origin,
         notes=(*notes, *reading.notes),
+        average="ema_encoder" if "ema_encoder" in networks.encoders else "target_encoder",
     )  # fmt: skip
 
 
@@ -55,16 +58,20 @@ def recognize(networks: Networks) -> Family:
     )
 
 
-def _networks(found: dict[str, Any], path: Path) -> tuple[Networks, list[str]]:
+def _networks(found: dict[str, Any], path: Path, entry: Entry | None) -> tuple[Networks, list[str]]:
     """The networks of a file, and notes on what else there was."""
     names = [name for name in ENCODERS if name in found]
     if not names:
         return Networks(str(path), {"target_encoder": _plain(found, str(path))}), []
-    if "ema_encoder" in names and "target_encoder" in names:
-        names.remove("target_encoder")
+    parts = ["predictor"] if "predictor" in found else []
+    if {"ema_encoder", "target_encoder"} <= found.keys():
+        if entry == "target_encoder":
+            names, parts = [entry], []
+        else:
+            names.remove("target_encoder")
     encoders = {name: _plain(found[name], f"{name} of {path}") for name in names}
-    predictor = _plain(found["predictor"], f"predictor of {path}") if "predictor" in found else None
-    ignored = sorted(str(name) for name in found.keys() - {*names, "predictor"})
+    predictor = _plain(found["predictor"], f"predictor of {path}") if parts else None
+    ignored = sorted(str(name) for name in found.keys() - {*names, *parts})
     return Networks(str(path), encoders, predictor), [f"{path}: left out: {', '.join(ignored)}"] if ignored else []
 
 

@@ -22,7 +22,7 @@ _CLIP_TASK = {"initialization", "blocks", "block_aspect", "rectangular", "moment
 # What a model asks of its networks; the rest of its fields says what they are. Rotary positions are of no size, and
 # a distilled predictor speaks of a network of its own.
 TASKS: Mapping[type[Config], set[str]] = {
-    VJEPA: _CLIP_TASK | {"masks", "shown", "target"},
+    VJEPA: _CLIP_TASK | {"masks", "shown", "target", "frozen"},
     VJEPA2: _CLIP_TASK | {"frames", "image", "mask_token"},
     VJEPA21: _CLIP_TASK
     | {"frames", "image", "context_share", "context_ramp", "by_distance", "scale_distance", "distilled_from", "larger"},
@@ -30,7 +30,7 @@ TASKS: Mapping[type[Config], set[str]] = {
 
 
 def initialize_from(
-    source: Source, entry: Entry = "target_encoder", trusted: bool = False, tell: Tell = print
+    source: Source, entry: Entry | None = None, trusted: bool = False, tell: Tell = print
 ) -> Callable[[Any], Mapping[str, str]]:
     """A function that fills a new Method: context and target encoder alike, and the predictor if one is there and fits.
 
@@ -39,7 +39,7 @@ def initialize_from(
     """
 
     def initialize(method: Any) -> Mapping[str, str]:
-        weights = open_weights(source, trusted)
+        weights = open_weights(source, trusted, entry=entry)
         theirs = build_empty(weights.model)
         state = weights.network(entry, theirs)
         state = with_positions(state, theirs.backbone, method.backbone, weights, tell)

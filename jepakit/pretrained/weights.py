@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from jepakit.config import Config
 from jepakit.contracts import Transform
@@ -11,7 +11,9 @@ from jepakit.parts.nn.backbone import AnyBackbone
 from jepakit.pretrained.networks import build_empty, fill, name_of, placed, under
 from jepakit.weights.keys import State, listed
 
-Entry = Literal["target_encoder", "encoder"]
+Average = Literal["target_encoder", "ema_encoder"]
+Entry = Literal[Average, "encoder"]
+"""One of the encoders of a source, by the name that released files have for it."""
 Source = str | Path
 
 
@@ -28,14 +30,16 @@ class Weights:
     """"source" and "license", where they are known; every copy repeats them."""
     notes: tuple[str, ...] = ()
     """What was dropped or assumed on the way in, one sentence each."""
+    average: Average = "target_encoder"
+    """What the source calls the network that our method keeps."""
 
-    def backbone(self, entry: Entry = "target_encoder") -> AnyBackbone:
+    def backbone(self, entry: Entry | None = None) -> AnyBackbone:
         """The kept network (or the trained one, for "encoder"), with its transform, in eval mode and frozen.
 
         Raises ValueError if the source has no such network, or if it does not fit its own description.
         """
         method = build_empty(self.model)
-        network = method.kept if entry == "target_encoder" else method.backbone
+        network = method.backbone if entry == "encoder" else method.kept
         fill(network, self.network(entry, method), self.where)
         network.transform = self.transform
         return network.eval().requires_grad_(False)
@@ -59,9 +63,15 @@ class Weights:
         fill(method, state, self.where)
         return method.eval()
 
-    def network(self, entry: Entry, method: Any) -> State:
-        """The tensors of one encoder. Raises ValueError if they are not there."""
-        part = method.kept if entry == "target_encoder" else method.backbone
+    def network(self, entry: Entry | None, method: Any) -> State:
+        """The tensors of one encoder: of the average, for None and for "target_encoder", whatever its name.
+
+        Raises ValueError if they are not there.
+        """
+        require_entry(entry)
+        if entry == "ema_encoder" and self.average != "ema_encoder":
+            raise ValueError(f"{self.where} has no ema_encoder; leave entry out for the average that it keeps")
+        part = method.backbone if entry == "encoder" else method.kept
         found = under(name_of(part, method), self.state)
         if found:
             return found
@@ -77,3 +87,10 @@ class Weights:
     def description(self) -> list[str]:
         """What a user should know of it: notes and licence."""
         return [*self.notes, *(f"{key}: {value}" for key, value in self.origin.items())]
+
+
+def require_entry(entry: str | None) -> None:
+    """Raises ValueError for a word that names no encoder, so that a slip of the pen loads no other one."""
+    names = get_args(Entry)
+    if entry is not None and entry not in names:
+        raise ValueError(f"there is no entry {entry!r}; an encoder is called {', '.join(names[:-1])} or {names[-1]}")

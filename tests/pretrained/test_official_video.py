@@ -1,5 +1,7 @@
 """Released V-JEPA, V-JEPA 2 and 2.1 files: which is which, both encoders, the predictor, what is wrong."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from safetensors.torch import save_file
 from jepakit.contracts import Rows, step_at
 from jepakit.data.clip_transform import ClipTransform
 from jepakit.pretrained import convert, export, load, load_method, open_weights
+from jepakit.pretrained.weights import require_entry
 from jepakit.tokens import Places
 
 MODELS = {"V-JEPA": V1, "V-JEPA 2": V2, "V-JEPA 2.1": V21, "distilled 2.1": DISTILLED}
@@ -198,3 +201,48 @@ def test_all_of_a_file_can_be_converted(tmp_path: Path) -> None:
     ours, again = load_method(path).state_dict(), load_method(tmp_path / "ours").state_dict()
     assert ours.keys() == again.keys()
     assert all(torch.equal(ours[name], again[name]) for name in ours)
+
+
+@pytest.mark.parametrize("entry", ["ema_encoderr", "online", ""])
+def test_an_entry_that_is_none_is_refused(entry: str) -> None:
+    with pytest.raises(ValueError, match=f"there is no entry {entry!r}; an encoder is called target_encoder, ema_"):
+        require_entry(entry)
+
+
+def test_a_slip_of_the_pen_loads_no_other_encoder(tmp_path: Path) -> None:
+    """Without the check of annotations that tests have, and users have not."""
+    path = write_released(tmp_path / "x.pt", entries(build_noisy(V2), V2))
+    words = f"import jepakit\njepakit.load({str(path)!r}, entry='target')"
+    found = subprocess.run([sys.executable, "-c", words], check=False, capture_output=True, text=True, timeout=60)
+    assert "ValueError: there is no entry 'target'; an encoder is called" in found.stderr
+
+
+@torch.no_grad()
+def test_the_average_of_a_distilled_file_has_a_name_of_its_own(tmp_path: Path) -> None:
+    method = build_noisy(DISTILLED)
+    path = write_released(tmp_path / "x.pt", entries(method, DISTILLED))
+    for entry in (None, "ema_encoder", "target_encoder"):
+        assert torch.equal(load(path, entry=entry)(clip()).values, method.kept(clip()).values)
+    convert(path, tmp_path / "ours", "ema_encoder")
+    assert torch.equal(load(tmp_path / "ours")(clip()).values, method.kept(clip()).values)
+    usual = write_released(tmp_path / "y.pt", entries(build_noisy(V21), V21))
+    for source in (usual, tmp_path / "ours"):
+        with pytest.raises(ValueError, match="has no ema_encoder; leave entry out"):
+            load(source, entry="ema_encoder")
+
+
+@pytest.mark.parametrize("dim", [192, 384], ids=["of its size", "larger"])
+@torch.no_grad()
+def test_each_of_three_encoders_can_be_had(dim: int, tmp_path: Path) -> None:
+    """A distilled file may hold what it was distilled from, too."""
+    method, larger = build_noisy(DISTILLED), replace(V21, dim=dim, heads=dim // 64)
+    other, networks = build_noisy(larger, seed=5), entries(method, DISTILLED)
+    networks["target_encoder"] = entries(other, larger)["target_encoder"]
+    path = write_released(tmp_path / "x.pt", networks)
+    expected = {None: method.kept, "ema_encoder": method.kept, "encoder": method.backbone, "target_encoder": other.kept}
+    for entry, network in expected.items():
+        assert torch.equal(load(path, entry=entry)(clip()).values, network(clip()).values)
+        left_out = open_weights(path, entry=entry).notes[0]
+        assert ("target_encoder" in left_out) == (entry != "target_encoder")
+        assert ("ema_encoder, encoder," in left_out) == (entry == "target_encoder")
+        assert open_weights(path, entry=entry).origin["license"] == "MIT"
