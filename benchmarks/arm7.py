@@ -50,7 +50,7 @@ def cells() -> dict[str, Cell]:
         world, cloned, video, condensed = (
             replace(each(), seed=seed) for each in (arm.world_model, arm.cloning, arm.video, arm.condensed_world)
         )
-        world, cloned = replace(world, data=DATA), replace(cloned, data=DATA)
+        world, cloned = on_episodes(world, COUNTS[-1]), on_episodes(cloned, COUNTS[-1])
         played = [f"{task}.{who}" for task in TASK_NAMES for who in (*WISHES, "random")]
         found += [
             _cell("model", seed, world, by_model, [*played, *_fewer(COUNTS[-1], "scratch")], ERRORS),
@@ -63,25 +63,30 @@ def cells() -> dict[str, Cell]:
             _cell("video", seed, replace(video, data=ALL), by_video, [], {"video.rank": "rank"}),
         ]  # fmt: skip
         for count in COUNTS:
-            data = replace(DATA, episodes=count)
             learners = {"pretrained": condensed, "random": condensed, "scratch": world, "bc": cloned}
             found += [
-                _cell(f"data_{count}.{who}", seed, replace(run, data=data), by_few, _fewer(count, who))
+                _cell(f"data_{count}.{who}", seed, on_episodes(run, count), by_few, _fewer(count, who))
                 for who, run in learners.items()
                 if count != COUNTS[-1] or who in ("pretrained", "random")
             ]
     return {cell.name: cell for cell in found}
 
 
+def on_episodes(run: Run, count: int) -> Run:
+    """The run on so many of these episodes, in windows of its own."""
+    frames = run.data.frames if isinstance(run.data, Trajectories) else DATA.frames
+    return replace(run, data=replace(DATA, episodes=count, frames=frames))
+
+
 def by_model(cell: Cell) -> dict[str, Any]:
-    """All tasks, with a goal that is seen and felt, seen alone, and felt alone; and by chance."""
+    """All tasks, with a goal that is seen alone, seen and felt, and felt alone; and by chance."""
     method, pictures, facts = prepared(cell, "model")
     played = dict[str, Outcome]()
     for task, suite in suites(cell.seed).items():
         policies = {name: _acting(suite, method, pictures, name) for name in WISHES}
         for who, policy in {**policies, "random": suite.by_chance()}.items():
             played[f"{task}.{who}"] = suite.play(policy)
-    few = {figure: played[f"{figure.split('.')[1]}.cem_seen"].rate for figure in _fewer(COUNTS[-1], "scratch")}
+    few = {figure: played[f"{figure.split('.')[1]}.cem"].rate for figure in _fewer(COUNTS[-1], "scratch")}
     return {**told(played), **few, **energy_minimum(method, cell), **facts}
 
 
@@ -178,7 +183,7 @@ def staged(cell: Cell, who: str) -> tuple[Any, Pictures, dict[str, Any]]:
     return load_method(str(folder_of(cell))), Pictures(DATA.transform), facts
 
 
-def _acting(suite: GoalReaching, method: Any, pictures: Pictures, wish: str = "cem_seen") -> GoalPolicy:
+def _acting(suite: GoalReaching, method: Any, pictures: Pictures, wish: str = "cem") -> GoalPolicy:
     """A world model plans for what of the goal counts, what was cloned acts."""
     if not isinstance(method, WorldModelJEPA):
         return suite.by_cloning(method, pictures)

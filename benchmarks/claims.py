@@ -140,7 +140,7 @@ ROOMS = (
     Row("two_rooms.cem.success", "planning with PLDM, CEM", 0.9),
     Row("two_rooms.mppi.success", "the same, MPPI"),
     Row("two_rooms.oracle_dynamics.success", "planning with the true simulator, CEM"),
-    Row("two_rooms.bc.success", "goal-conditioned behavior cloning"),
+    Row("two_rooms.bc.success", "goal-conditioned behavior cloning, goals up to 60 steps ahead in its data"),
     Row("two_rooms.random.success", "random actions", most=0.1),
     Row("two_rooms.replan.1.success", "CEM, planning again after each decision (4 steps)"),
     Row("two_rooms.replan.k.success", "after four decisions"),
@@ -162,15 +162,16 @@ _ARM_TASKS = {
     "pick_place_final": ("pick and place, the final picture alone", None),
 }  # fmt: skip
 _ARM_ACTORS = {
-    "cem": "planning with PLDM to a picture and the pose of the hand in it", "cem_seen": "to the picture alone",
-    "cem_felt": "to the pose alone",
-    "oracle_dynamics": "planning with the true simulator", "bc": "goal-conditioned behavior cloning",
+    "cem": "planning with PLDM to a picture",
+    "bc": "cloning, to the same picture, goals up to 32 steps ahead in its data",
+    "cem_felt_and_seen": "planning, told the picture and the pose of the hand in it (not in the paper)",
+    "cem_felt": "planning, told that pose alone", "oracle_dynamics": "planning with the true simulator",
     "random": "random actions",
 }  # fmt: skip
 PUSHES = (
     Row("push.cem.success", "planning with PLDM, CEM"),
     Row("push.oracle_dynamics.success", "planning with the true simulator, CEM"),
-    Row("push.bc.success", "goal-conditioned behavior cloning"),
+    Row("push.bc.success", "goal-conditioned behavior cloning, goals up to 60 steps ahead in its data"),
     Row("push.random.success", "random actions"),
 )
 ARM = (
@@ -192,7 +193,7 @@ ARM = (
 )  # fmt: skip
 ARM_LEARNERS = {
     "pretrained": "frozen V-JEPA 2, pretrained on video", "random": "frozen random V-JEPA 2",
-    "scratch": "end to end, from scratch", "bc": "cloning, end to end",
+    "scratch": "end to end, from scratch", "bc": "cloning, end to end, goals up to 32 steps ahead in its data",
 }  # fmt: skip
 ARM_COUNTS = {
     **{f"arm7.data_{count}.{{}}.success": f"reach, {count} trajectories" for count in (50, 200, 1_000, 6_000)},

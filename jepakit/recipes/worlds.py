@@ -50,8 +50,11 @@ def two_rooms_planner() -> Run:
 
 
 def two_rooms_bc() -> Run:
-    """Goal-conditioned behavior cloning on the same trajectories: the same encoder, which learns for as many steps."""
-    return _cloning(two_rooms())
+    """Goal-conditioned behavior cloning on the same trajectories: the same encoder, which sees as many frames.
+
+    Goals are up to 60 steps ahead, in episodes of 64: those are what windows span.
+    """
+    return cloning_of(two_rooms(), frames=16)
 
 
 def push() -> Run:
@@ -64,13 +67,18 @@ def push() -> Run:
 
 
 def push_bc() -> Run:
-    """Cloning of what was done on the board."""
-    return _cloning(push())
+    """Cloning of what was done on the board, with goals up to 60 of 64 steps ahead."""
+    return cloning_of(push(), frames=13)
 
 
-def _cloning(run: Run) -> Run:
-    """Goal-conditioned behavior cloning on what a world model learns from, with the same encoder, for as many steps."""
-    world = run.model
+def cloning_of(run: Run, frames: int) -> Run:
+    """Goal-conditioned behavior cloning on what PLDM learns from, with the same encoder, for as many steps.
+
+    Hindsight goals are any later moment of an episode (1906.05838), so `frames` make a window nearly as long as one;
+    the batch is as much smaller as windows are longer. What PLDM feels of its body, it feels.
+    """
+    world, data = run.model, run.data
     assert isinstance(world, pldm.PLDM), "what is cloned beside PLDM has its encoder"
-    model = GCBC(network=world.network, frames=world.frames, dim=world.dim, action=world.action)
-    return replace(run, model=model)
+    assert isinstance(data, Trajectories), "cloning sees pictures"
+    model = GCBC(network=world.network, frames=frames, dim=world.dim, action=world.action, proprio=world.proprio)
+    return replace(run, model=model, data=replace(data, frames=frames), batch=round(run.batch * world.frames / frames))

@@ -23,7 +23,7 @@ QUICK = replace(
 def runs(tmp_path_factory):
     """A world model and a cloned policy, trained for two steps on the same few episodes."""
     folder = tmp_path_factory.mktemp("rooms")
-    assert cli.run(["collect", "two_rooms", "--episodes", "12", "--steps", "32", "--out", str(folder / "data")]) == 0
+    assert cli.run(["collect", "two_rooms", "--episodes", "12", "--out", str(folder / "data")]) == 0
     small = ["--data.root", str(folder / "data"), "--steps", "2", "--batch", "4"]
     for recipe in ("two_rooms", "two_rooms_bc"):
         assert cli.run(["train", f"worlds:{recipe}", *small, "--out", str(folder / recipe)]) == 0

@@ -1,11 +1,13 @@
 """The cells of the arm: a cell for every claim and seed, one training where claims share it, and equal data for all."""
 
+from dataclasses import replace
+
 import pytest
 
 from benchmarks import arm7
 from benchmarks.claims import ARM, ARM_COUNTS, ARM_LEARNERS, asked_of
 from jepakit.data.trajectories import Trajectories
-from jepakit.evals.arm_goals import ARM_TASKS, SHIFTS
+from jepakit.evals.arm_goals import ARM_TASKS, SHIFTS, WISHES
 from jepakit.family.condensed import SMALL_VIDEO
 
 CELLS = arm7.cells()
@@ -44,3 +46,13 @@ def test_stages_fit_their_tasks_and_shifts_leave_the_tasks_as_they_are():
         assert not task.stages or sum(task.stages) == task.budget
     for changes in SHIFTS.values():
         assert {"task", "size"}.isdisjoint(changes)
+
+
+def test_goals_are_pictures_alone_where_there_is_a_mark_and_cloning_sees_whole_episodes():
+    assert not ARM_TASKS["reach"].planning.cost.felt
+    assert not replace(ARM_TASKS["reach"].planning.cost, **WISHES["cem"]).felt
+    assert {row.claim.split(".")[2] for row in ARM if row.least} == {"cem"}
+    for name in ("bc", "data_50.bc"):
+        data = CELLS[f"arm7.{name}.seed0"].run.data
+        assert isinstance(data, Trajectories)
+        assert data.frames == arm7.STEPS + 1
