@@ -1,6 +1,7 @@
 """What the parts may expect of each other. Anything that fits a Protocol may be passed: there is no registry."""
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -320,6 +321,36 @@ class Dataset(Protocol):
 
 class BrokenSample(Exception):
     """A sample that cannot be read: one sentence that says which and why."""
+
+
+Shapes = tuple[tuple[str, tuple[int, ...]], ...]
+"""The names of what a sample holds, in their order, with the shape of each."""
+
+
+def shapes(sample: Mapping[str, Tensor]) -> Shapes:
+    """What has to be equal in all samples of a batch."""
+    return tuple((name, tuple(sample[name].shape)) for name in sorted(sample))
+
+
+def misfits(samples: Sequence[Mapping[str, Tensor]]) -> list[str | None]:
+    """Why a sample cannot be stacked with the others, and how to mend it; None for those of the most frequent shapes.
+
+    Of equally frequent ones those that come first are kept.
+    """
+    found = [shapes(sample) for sample in samples]
+    kept = Counter(found).most_common(1)[0][0] if found else ()
+    return [None if own == kept else _misfit(own, kept) for own in found]
+
+
+def _misfit(own: Shapes, kept: Shapes) -> str:
+    held, others = (
+        ", ".join(f"{name} {list(shape)}" for name, shape in told if (name, shape) not in besides)
+        for told, besides in ((own, kept), (kept, own))
+    )
+    return (
+        f"it holds {held or 'nothing more'} where the others of its batch hold {others or 'nothing more'}; give all "
+        "samples one shape (still='repeat' for a picture among clips), or keep kinds apart: a Mixture, together=batch"
+    )
 
 
 pytree.register_dataclass(Losses)

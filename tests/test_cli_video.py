@@ -18,11 +18,13 @@ from jepakit.data.video_decode import VideoFile
 from jepakit.data.videos import Videos
 
 RECIPE = """
+from dataclasses import replace
+
 from jepakit.data.clip_transform import VIDEO_CROP, ClipTransform
 from jepakit.data.frames import Sampling
 from jepakit.data.transforms import ImageTransform
 from jepakit.data.videos import Videos
-from jepakit.family import vjepa
+from jepakit.family import vjepa, vjepa21
 from jepakit.train.optimize import AdamW
 from jepakit.train.run import Keep, Run
 from jepakit.train.watch import Watch
@@ -34,6 +36,17 @@ def tiny() -> Run:
     return Run(model=vjepa.TINY, data=Videos(root="nowhere", transform=transform, augment=VIDEO_CROP), steps=4,
                batch=8, optimizer=AdamW(warmup=0.2), keep=Keep(every=2), watch=Watch(every=2, samples=8, views=2),
                log_every=1, workers=0, threads=1, sinks=())
+"""
+
+BOTH_KINDS = """
+
+def both() -> Run:
+    '''Clips and single pictures, each kind with tokens of its own.'''
+    run = tiny()
+    transform = replace(run.data.transform, still="single")
+    model = replace(vjepa21.TINY, image=(32, 32), frames=4)
+    return replace(run, model=model, data=replace(run.data, transform=transform), steps=1, batch=1,
+                   watch=Watch(action="off"))
 """
 
 
@@ -74,6 +87,36 @@ def test_embed_writes_one_row_per_video(trained, videos, tmp_path, capsys):
     first = table.slice(0, 1).to_pydict()
     alone = backbone(backbone.transform(videos / first["name"][0])).pooled()[0]
     np.testing.assert_allclose(first["feature"][0], alone.numpy(), atol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def both_kinds(tmp_path_factory):
+    """A V-JEPA 2.1, which cuts single pictures into tokens of their own, and a folder of clips and pictures."""
+    place = tmp_path_factory.mktemp("kinds")
+    for name, count in (("a clip", 8), ("b still", 1), ("c still", 1), ("d clip", 6), ("e still", 1)):
+        write_film(place / "x" / f"{name}.mp4", count=count)
+    (place / "mine.py").write_text(RECIPE + BOTH_KINDS)
+    words = ["train", f"{place / 'mine.py'}:both", "--data.root", str(place / "x" / "a clip.mp4")]
+    assert cli.run([*words, "--out", str(place / "run")]) == 0
+    return place
+
+
+@pytest.mark.parametrize("batch", [1, 2, 5])
+def test_clips_and_pictures_of_one_folder_have_a_row_each(both_kinds, batch, tmp_path, capsys):
+    words = ["embed", str(both_kinds / "run"), str(both_kinds / "x"), "--out", str(tmp_path / "f.parquet")]
+    assert cli.run([*words, "--batch", str(batch)]) == 0
+    assert "left out" not in capsys.readouterr().err
+    rows, backbone = pyarrow.parquet.read_table(tmp_path / "f.parquet").to_pylist(), load(str(both_kinds / "run"))
+    assert [row["name"] for row in rows] == [
+        f"{name}.mp4" for name in ("a clip", "b still", "c still", "d clip", "e still")
+    ]
+    shapes = set()
+    for row in rows:
+        x = backbone.transform(both_kinds / "x" / row["name"])
+        shapes.add(x.shape[1])
+        with torch.inference_mode():
+            np.testing.assert_allclose(row["feature"], backbone(x[None]).pooled()[0].numpy(), atol=1e-4)
+    assert shapes == {1, 4}
 
 
 def test_embed_writes_one_row_per_window_of_a_movie(trained, tmp_path, capsys):

@@ -22,13 +22,12 @@ from jepakit.app.symptoms import (
     read_lag,
     read_latent,
 )
-from jepakit.contracts import BrokenSample, Dataset, Rows, Step, step_at
+from jepakit.contracts import BrokenSample, Dataset, Rows, Step, shapes, step_at
 from jepakit.pretrained import load_method
 from jepakit.probes.features import evaluating
 from jepakit.probes.health import dead_share, spread, time_share, uniformity
 from jepakit.probes.rank import alpha_req, feature_std, lidar, mean_cosine, rank_me
 from jepakit.tokens import Tokens
-from jepakit.train.batches import shapes
 from jepakit.train.checkpoint import folders, latest
 from jepakit.train.log import read_run
 from jepakit.train.run import Run

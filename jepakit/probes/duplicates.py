@@ -83,7 +83,7 @@ def describe(dataset: Dataset) -> tuple[Float[Tensor, "n f"], list[str]]:
     """
     basis = _cosines(SIDE)[:WAVES]
     rows, index = [], []
-    for batch in batches(dataset, range(len(dataset)), 512):
+    for batch in batches(dataset, range(len(dataset)), 512, apart=True):
         if not batch.index:
             continue
         gray = batch.x.mean(dim=1, keepdim=True)

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol, runtime_checkable
 
 import torch
@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from jepakit.contracts import BrokenSample, Dataset, Predictor
+from jepakit.contracts import BrokenSample, Dataset, Predictor, Shapes, misfits, shapes
 from jepakit.probes.census import Counted
 from jepakit.tokens import Tokens
 
@@ -51,13 +51,16 @@ class Features:
 
 @dataclass(frozen=True)
 class Batch:
-    """Readable samples, where in the data set they stand, and which could not be read: their names, and why."""
+    """Readable samples of one shape and where in the data set they stand; `broken` says of others why they are not.
+
+    `unreadable` are the names of these.
+    """
 
     x: Float[Tensor, "b ..."]
     labels: Int[Tensor, "b"] | None
     index: tuple[int, ...]
+    broken: Mapping[int, str]
     unreadable: tuple[str, ...]
-    reasons: tuple[str, ...] = ()
 
 
 class Pixels(nn.Module):
@@ -123,21 +126,28 @@ class Pooled:
 
 
 def gather(encode: Encode, dataset: Dataset, batch: int = 256) -> Features:
-    """What `encode` makes of all samples, in the order of the data set. Raises ValueError if no sample can be read."""
-    rows, labels, index, unreadable, reasons = [], [], [], [], []
-    for read in batches(dataset, range(len(dataset)), batch):
-        unreadable.extend(read.unreadable)
-        reasons.extend(read.reasons)
+    """What `encode` makes of all samples, in the order of the data set. Raises ValueError if no sample can be read.
+
+    Samples of several shapes are encoded apart. Where features then differ in length, those of the most frequent one
+    are kept, and the others are named.
+    """
+    rows, labels, broken = dict[int, Tensor](), dict[int, Tensor](), dict[int, str]()
+    for read in batches(dataset, range(len(dataset)), batch, apart=True):
+        broken |= read.broken
         if read.index:
-            rows.append(encode(read.x))
-            labels.append(read.labels)
-            index.extend(read.index)
+            rows |= zip(read.index, encode(read.x), strict=True)
+            labels |= () if read.labels is None else zip(read.index, read.labels, strict=True)
     if not rows:
         raise ValueError(f"none of the {len(dataset)} samples can be read; the first is {_first_name(dataset)}")
-    answers = None if dataset.labels is None else torch.cat(labels)
+    ((length, _),) = Counter(map(len, rows.values())).most_common(1)
+    for odd in [index for index, row in rows.items() if len(row) != length]:
+        reason = f"its shape gives {len(rows.pop(odd))} features where the others give {length}; probe kinds apart"
+        broken[odd] = _leave_out(dataset, odd, reason)
+    index, lost = sorted(rows), sorted(broken)
+    answers = None if dataset.labels is None else torch.stack([labels[number] for number in index])
     # A clone made outside of inference mode is an ordinary tensor, which heads can be trained on.
-    names = tuple(map(dataset.name, index))
-    return Features(torch.cat(rows).clone(), answers, names, tuple(unreadable), tuple(reasons))
+    x, names = torch.stack([rows[number] for number in index]).clone(), tuple(map(dataset.name, index))
+    return Features(x, answers, names, tuple(map(dataset.name, lost)), tuple(broken[number] for number in lost))
 
 
 def raw_pixels(dataset: Dataset, batch: int = 256) -> Features:
@@ -153,18 +163,24 @@ def split_views(x: Float[Tensor, "b ..."]) -> tuple[Float[Tensor, "n ..."], int,
     return (x.flatten(0, 2), x.shape[1], x.shape[2]) if x.dim() == 7 else (x, 1, 1)
 
 
-def batches(dataset: Dataset, order: Sequence[int], size: int, epoch: int = 0, seed: int = 0) -> Iterator[Batch]:
-    """The samples numbered in `order`, `size` at a time, read ahead by a few threads (decoders release the GIL)."""
+def batches(
+    dataset: Dataset, order: Sequence[int], size: int, epoch: int = 0, seed: int = 0, apart: bool = False
+) -> Iterator[Batch]:
+    """The samples numbered in `order`, `size` at a time, read ahead by a few threads (decoders release the GIL).
+
+    Where `size` samples have several shapes, each shape makes a batch of its own if they may stand `apart`; else those
+    of the most frequent one are kept, and the others are named as broken.
+    """
     parts = [order[start : start + size] for start in range(0, len(order), size)]
     with ThreadPoolExecutor(READERS) as pool:
-        ahead: list[Future[Batch]] = []
+        ahead: list[Future[list[Batch]]] = []
         try:
             for part in parts:
-                ahead.append(pool.submit(_read, dataset, part, epoch, seed))
+                ahead.append(pool.submit(_read, dataset, part, epoch, seed, apart))
                 if len(ahead) > READERS:
-                    yield ahead.pop(0).result()
+                    yield from ahead.pop(0).result()
             while ahead:
-                yield ahead.pop(0).result()
+                yield from ahead.pop(0).result()
         finally:
             for future in ahead:
                 future.cancel()
@@ -201,40 +217,38 @@ def evaluating(backbone: Encoder | Predictor) -> Iterator[None]:
             module.training = training
 
 
-def _read(dataset: Dataset, part: Sequence[int], epoch: int, seed: int) -> Batch:
-    samples, index, unreadable, reasons = [], [], [], []
-    for number, found in zip(part, _alike([_get(dataset, number, epoch, seed) for number in part]), strict=True):
-        if not isinstance(found, str):
-            samples.append(found)
-            index.append(number)
-            continue
-        unreadable.append(dataset.name(number))
-        reasons.append(found)
-        if isinstance(dataset, Counted):
-            dataset.leave_out(number, found)
+def _read(dataset: Dataset, part: Sequence[int], epoch: int, seed: int, apart: bool) -> list[Batch]:
+    """At least one batch; the first one names what is broken."""
+    read, broken = list[tuple[int, Mapping[str, Tensor]]](), dict[int, str]()
+    for number in part:
+        try:
+            read.append((number, dataset.get(number, epoch, seed)))
+        except BrokenSample as problem:
+            broken[number] = str(problem)
+    groups = dict[Shapes, list[tuple[int, Mapping[str, Tensor]]]]()
+    for (number, sample), misfit in zip(read, misfits([sample for _, sample in read]), strict=True):
+        if misfit is not None and not apart:
+            broken[number] = _leave_out(dataset, number, misfit)
+        else:
+            groups.setdefault(shapes(sample), []).append((number, sample))
+    names = tuple(dataset.name(number) for number in part if number in broken)
+    batch = [_stack(group) for group in groups.values()] or [_stack([])]
+    return [replace(batch[0], broken=broken, unreadable=names), *batch[1:]]
+
+
+def _stack(group: Sequence[tuple[int, Mapping[str, Tensor]]]) -> Batch:
+    index, samples = tuple(number for number, _ in group), [sample for _, sample in group]
     x = torch.stack([sample["x"] for sample in samples]) if samples else torch.empty(0, 1)
     labels = torch.stack([sample["label"] for sample in samples]) if samples and "label" in samples[0] else None
-    return Batch(x, labels, tuple(index), tuple(unreadable), tuple(reasons))
+    return Batch(x, labels, index, {}, ())
 
 
-def _get(dataset: Dataset, number: int, epoch: int, seed: int) -> Mapping[str, Tensor] | str:
-    """A sample, or why it cannot be read."""
-    try:
-        return dataset.get(number, epoch, seed)
-    except BrokenSample as broken:
-        return str(broken)
-
-
-def _alike(found: Sequence[Mapping[str, Tensor] | str]) -> list[Mapping[str, Tensor] | str]:
-    """The samples of the most frequent shape, and why each other one is none: a picture among clips, as in training."""
-    shapes = Counter(each["x"].shape for each in found if not isinstance(each, str)).most_common(1)
-    return [
-        each
-        if isinstance(each, str) or each["x"].shape == shapes[0][0]
-        else f"its shape is {list(each['x'].shape)} where the others of its batch have {list(shapes[0][0])}; give all "
-        "samples one shape (still='repeat' for a picture among clips), or probe kinds apart"
-        for each in found
-    ]
+def _leave_out(dataset: Dataset, number: int, reason: str) -> str:
+    """Why a sample that can be read is not used, with its name; a data set that counts is told."""
+    sentence = f"{dataset.name(number)}: {reason}"
+    if isinstance(dataset, Counted):
+        dataset.leave_out(number, sentence)
+    return sentence
 
 
 def _first_name(dataset: Dataset) -> str:

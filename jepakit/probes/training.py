@@ -18,7 +18,8 @@ def stream(dataset: Dataset, size: int, steps: int, seed: int) -> Iterator[Batch
     done = 0
     for epoch in range(steps):
         before = done
-        for batch in batches(dataset, dataset.order(epoch, seed).tolist(), min(size, len(dataset)), epoch, seed):
+        order = dataset.order(epoch, seed).tolist()
+        for batch in batches(dataset, order, min(size, len(dataset)), epoch, seed, apart=True):
             if batch.index:
                 yield batch
                 done += 1
@@ -70,7 +71,7 @@ def told_right(
     """Which readable samples are told right by `predict`, from x to classes [b] or, for several heads, [b h]."""
     right = []
     with torch.inference_mode():
-        for batch in batches(dataset, range(len(dataset)), size):
+        for batch in batches(dataset, range(len(dataset)), size, apart=True):
             if batch.index:
                 found = predict(batch.x.to(device)).cpu()
                 right.append(found == answered(batch).reshape(-1, *[1] * (found.dim() - 1)))

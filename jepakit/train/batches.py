@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from jepakit.contracts import BrokenSample, Dataset, Rows
+from jepakit.contracts import BrokenSample, Dataset, Rows, misfits
 from jepakit.train.parallel import Place
 from jepakit.train.run import Run
 
@@ -117,40 +117,16 @@ class Reader:
     def __getitems__(self, batch: Sequence[tuple[int, int, int]]) -> list[Mapping[str, Tensor] | Broken]:
         """The samples of a batch in their order; where shapes differ, those of the most frequent one are kept."""
         read = [self[which] for which in batch]
-        counted = Counter(shapes(item) for item in read if not isinstance(item, Broken))
-        if len(counted) < 2:
-            return read
-        ((kept, _),) = counted.most_common(1)
-        return [
-            item if isinstance(item, Broken) or shapes(item) == kept else self.name_broken(which, misfit(item, kept))
-            for which, item in zip(batch, read, strict=True)
-        ]
+        good = {row: item for row, item in enumerate(read) if not isinstance(item, Broken)}
+        for row, reason in zip(good, misfits(list(good.values())), strict=True):
+            if reason is not None:
+                read[row] = self.name_broken(batch[row], reason)
+        return read
 
     def name_broken(self, which: tuple[int, int, int], reason: str) -> Broken:
         """What is told of a sample instead of giving it."""
         source, index, epoch = which
         return Broken(index, epoch, self.sources[source].dataset.name(index), reason)
-
-
-Shapes = tuple[tuple[str, tuple[int, ...]], ...]
-"""The names of what a sample holds, in their order, with the shape of each."""
-
-
-def shapes(sample: Mapping[str, Tensor]) -> Shapes:
-    """What has to be equal in all samples of a batch."""
-    return tuple((name, tuple(sample[name].shape)) for name in sorted(sample))
-
-
-def misfit(sample: Mapping[str, Tensor], kept: Shapes) -> str:
-    """Why a sample cannot be in a batch with samples of the shapes `kept`, and how to mend it."""
-    own, others = (
-        ", ".join(f"{name} {list(shape)}" for name, shape in told if (name, shape) not in besides)
-        for told, besides in ((shapes(sample), kept), (kept, shapes(sample)))
-    )
-    return (
-        f"it holds {own or 'nothing more'} where the others of its batch hold {others or 'nothing more'}; give all "
-        "samples one shape (still='repeat' for a picture among clips), or keep kinds apart: a Mixture, together=batch"
-    )
 
 
 def collate(items: Sequence[Mapping[str, Tensor] | Broken]) -> tuple[dict[str, Tensor], int, tuple[Broken, ...]]:

@@ -61,15 +61,39 @@ class Uneven(Arrays):
         return {**sample, "x": sample["x"].repeat(1, 2, 2)} if index == 5 else sample
 
 
-def test_a_sample_of_another_shape_is_named_and_leaves_no_row():
+@pytest.mark.parametrize("batch", [1, 2, 8, 12])
+def test_a_sample_of_another_shape_has_its_row_whatever_stands_beside_it(batch):
     even = pictures(4)
     counted = Counted(Uneven(even.x, even.labels, broken=(2,)))
-    features = extract(Projection(), counted, batch=8)
-    assert features.unreadable == counted.unreadable == ("picture 2", "picture 5")
-    assert features.reasons == counted.reasons
-    assert "where the others of its batch have" in features.reasons[1]
-    assert counted.readable == len(features) == 10
-    assert features.labels.equal(even.labels[[row for row in range(12) if row not in (2, 5)]])
+    features = extract(Projection(), counted, batch=batch)
+    assert features.unreadable == counted.unreadable == ("picture 2",)
+    assert features.names == tuple(f"picture {row}" for row in range(12) if row != 2)
+    assert features.labels.equal(even.labels[[row for row in range(12) if row != 2]])
+    alone = [extract(Projection(), Uneven(even.x, even.labels), batch=1).x[row] for row in range(12) if row != 2]
+    torch.testing.assert_close(features.x, torch.stack(alone))
+
+
+def test_rows_of_another_length_cannot_stand_in_one_table_and_are_named():
+    """All pixels of a larger picture are more numbers; which ones are kept does not depend on the batch."""
+    even = pictures(4)
+    for batch in (1, 2, 12):
+        counted = Counted(Uneven(even.x, even.labels, broken=(2,)))
+        features = raw_pixels(counted, batch=batch)
+        assert features.unreadable == counted.unreadable == ("picture 2", "picture 5")
+        assert features.reasons == counted.reasons
+        assert features.reasons[1].startswith("picture 5: its shape gives 64 features where the others give 16")
+        assert counted.readable == len(features) == 10
+        assert features.labels.equal(even.labels[[row for row in range(12) if row not in (2, 5)]])
+
+
+def test_batches_that_are_stacked_with_others_name_what_does_not_fit():
+    even = pictures(4)
+    counted = Counted(Uneven(even.x, even.labels, broken=(2,)))
+    (read,) = batches(counted, range(12), 12)
+    assert read.unreadable == counted.unreadable == ("picture 2", "picture 5")
+    assert read.broken[5] == counted.reasons[1]
+    assert counted.reasons[1].startswith("picture 5: it holds x [1, 8, 8] where the others of its batch hold x [1, 4, ")
+    assert read.index == (0, 1, 3, 4, 6, 7, 8, 9, 10, 11)
 
 
 def test_a_set_without_readable_samples_is_refused():
