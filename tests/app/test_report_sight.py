@@ -2,14 +2,25 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
 from jepakit.app.report.sight import look
+from jepakit.contracts import BrokenSample
+from jepakit.data.clip_transform import ClipTransform
+from jepakit.data.frames import Sampling
+from jepakit.data.images import Images
+from jepakit.data.mixture import Mixture
+from jepakit.data.transforms import ImageTransform
+from jepakit.data.videos import Videos
 from jepakit.family import ijepa, vjepa21
 from jepakit.parts.nn.sizes import Larger
 from jepakit.pretrained import load_method
+from jepakit.train.fit import fit
 from jepakit.train.log import read_run
+from jepakit.train.run import Run
+from jepakit.train.watch import Watch
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +33,48 @@ def test_the_gallery_is_held_out_and_the_shown_pictures_are_of_different_classes
     assert len(set(sight.gallery)) == len(sight.gallery) == len(sight.labels)
     shown = sight.labels[list(sight.shown)].tolist()
     assert len(set(shown)) == len(shown) == 8
+
+
+def test_where_few_are_held_out_what_was_trained_on_is_looked_at(finished_run, monkeypatch):
+    split = Images.split
+
+    def spoiled(self, part, augmented=False):
+        """All but two samples of what is held out are broken."""
+        dataset = split(self, part, augmented)
+        get = type(dataset).get
+
+        def broken(self, index, epoch, seed):
+            if index > 1:
+                raise BrokenSample(f"{self.name(index)}: it is empty")
+            return get(self, index, epoch, seed)
+
+        if part == "train":
+            return dataset
+        dataset.__class__ = type("Spoiled", (type(dataset),), {"get": broken})
+        return dataset
+
+    monkeypatch.setattr(Images, "split", spoiled)
+    seen = look(finished_run)
+    assert seen.part == "the training pictures, for too few that are held out can be read"
+    assert len(seen.gallery) > 100
+
+
+def test_of_a_mixture_the_first_source_is_looked_at(tmp_path):
+    """Clips and pictures cannot be drawn in one strip."""
+    chance = np.random.default_rng(0)
+    np.save(tmp_path / "clips.npy", chance.integers(0, 256, (5, 4, 32, 32, 3), dtype=np.uint8))
+    np.save(tmp_path / "pictures.npy", chance.integers(0, 256, (9, 32, 32, 3), dtype=np.uint8))
+    clip = ClipTransform(sampling=Sampling(frames=4, step=1), picture=ImageTransform(size=32), still="single")
+    clips = Videos(root=str(tmp_path / "clips.npy"), transform=clip)
+    pictures = replace(clips, root=f"pictures:{tmp_path / 'pictures.npy'}")
+    run = Run(
+        model=vjepa21.TINY, data=Mixture(sources=(clips, pictures), weights=(1.0, 1.0), together=2), steps=1, batch=2,
+        watch=Watch(action="off"), device="cpu", workers=0, sinks=(),
+    )  # fmt: skip
+    fit(run, tmp_path / "run")
+    seen = look(tmp_path / "run")
+    assert seen.strip.is_clip
+    assert len(seen.gallery) == 5
 
 
 def test_features_are_those_of_the_kept_backbone(sight, finished_run):

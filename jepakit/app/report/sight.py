@@ -19,16 +19,19 @@ from jepakit.data.images import Images
 from jepakit.data.latents import Latents
 from jepakit.data.transforms import ImageTransform
 from jepakit.data.videos import Videos
-from jepakit.parts.targets import DistilledTarget, EMATarget, PixelTarget
+from jepakit.parts.targets import DistilledTarget, EMATarget, PixelTarget, TrainedTarget
 from jepakit.pretrained import load_method
 from jepakit.probes.features import Encoder, batches, evaluating
 from jepakit.probes.splits import Labeled
 from jepakit.train.log import read_run
 from jepakit.train.run import Run
+from jepakit.train.watch import Mixed
 
 GALLERY = 1024
 """Pictures among which neighbors are looked for, where the network is small enough."""
 LEAST_GALLERY = 64
+LEAST = 3
+"""Samples without which there is no rank."""
 FLOP_BUDGET = 3e12
 """Multiplications and additions that a report may spend on a network: about a minute of two CPU cores."""
 SHOWN = 8
@@ -85,7 +88,7 @@ class Sight:
     @property
     def fixed_answers(self) -> bool:
         """Whether the answers never move, as pixels and a network that was trained before do not."""
-        return isinstance(self.method.target, PixelTarget | DistilledTarget)
+        return isinstance(self.method.target, PixelTarget | DistilledTarget | TrainedTarget)
 
     def picture(self, row: int) -> UInt8[Tensor, "h w c"]:
         """A picture of the gallery as the network got it."""
@@ -144,6 +147,7 @@ def with_pictures(data: Config) -> Config:
 
 
 def _held_out(run: Run) -> tuple[str, Dataset, ImageTransform]:
+    """Samples to look at, from the part that training knew least of and that holds enough which can be read."""
     data = with_pictures(run.data)
     match getattr(data, "transform", None):
         case ClipTransform(picture=transform):
@@ -154,12 +158,28 @@ def _held_out(run: Run) -> tuple[str, Dataset, ImageTransform]:
             raise ValueError(
                 f"the data of this run ({type(data).__name__}) are not pictures or clips, so there is nothing to draw"
             )
-    if isinstance(data, Labeled):
-        for part in ("test", "validation"):
-            if (dataset := data.split(part)) is not None:
-                return f"the {part} split", dataset, transform
     everything = data.everything() if isinstance(data, Images | Videos) else data.build()  # pyright: ignore[reportAttributeAccessIssue]
-    return f"the training {what}, for none are labeled and held out", everything, transform
+    if isinstance(everything, Mixed):
+        everything = everything.first_source
+    named = ("test", "validation") if isinstance(data, Labeled) else ()
+    held_out = {part: dataset for part in named if (dataset := data.split(part)) is not None}
+    for part, dataset in held_out.items():
+        if _enough(dataset):
+            return f"the {part} split", dataset, transform
+    if not _enough(everything):
+        raise ValueError(f"fewer than {LEAST} of the {len(everything)} {what} can be read, so there is nothing to draw")
+    why = "too few that are held out can be read" if held_out else "none are labeled and held out"
+    return f"the training {what}, for {why}", everything, transform
+
+
+def _enough(dataset: Dataset) -> bool:
+    """Whether as many samples can be read as a rank needs."""
+    found = 0
+    for read in batches(dataset, range(len(dataset)), 1):
+        found += len(read.index)
+        if found == LEAST:
+            return True
+    return False
 
 
 def _before_training(run: Run) -> Any:
@@ -172,7 +192,7 @@ def _first(dataset: Dataset) -> Float[Tensor, "1 c ..."]:
     for read in batches(dataset, range(len(dataset)), 1):
         if read.index:
             return read.x
-    raise ValueError(f"none of the {len(dataset)} held-out samples can be read, so there is nothing to draw")
+    raise ValueError(f"none of the {len(dataset)} samples can be read, so there is nothing to draw")
 
 
 def _grid(backbone: Encoder, sample: Float[Tensor, "1 c ..."]) -> tuple[int, ...]:
@@ -207,10 +227,8 @@ def _see(
                 pooled.append(tokens.pooled().float().cpu())
                 patches.append(tokens.values.float().cpu())
                 coords.append(tokens.coords.cpu())
-    if len(index) < 3:
-        raise ValueError(
-            f"only {len(index)} of {len(wanted)} held-out samples can be read, so there is nothing to draw"
-        )
+    if len(index) < LEAST:
+        raise ValueError(f"only {len(index)} of {len(wanted)} samples can be read, so there is nothing to draw")
     return tuple(index), torch.cat(coords), Seen(torch.cat(pooled), torch.cat(patches))
 
 
