@@ -36,6 +36,8 @@ class State:
 
     done: int = 0
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    """What this process has computed, in all of its threads; what processes that only read samples do is not in it."""
     broken: int = 0
     skipped: int = 0
     recent: list[float] = field(default_factory=list)

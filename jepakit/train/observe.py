@@ -35,7 +35,7 @@ class Observer:
         self.screen = Screen(run.steps, state.done, silent=not spread.place.first)
         self.watcher = Watcher(run.watch, dataset)
         self.readable = min(len(dataset), BROKEN_LEAST)
-        self.samples, self.since, self.waited = 0, time.perf_counter(), 0.0
+        self.samples, self.since, self.cpu_since, self.waited = 0, time.perf_counter(), time.process_time(), 0.0
 
     def __enter__(self) -> "Observer":
         self.screen.__enter__()
@@ -81,6 +81,7 @@ class Observer:
         require_finite(terms, done)
         elapsed = time.perf_counter() - self.since
         self.state.seconds += elapsed
+        self.state.cpu_seconds += time.process_time() - self.cpu_since
         speed = self.samples / elapsed
         self.journal.write(
             {
@@ -94,11 +95,12 @@ class Observer:
                 "images_per_second": speed,
                 "wait_share": (waited - self.waited) / elapsed,
                 "seconds": self.state.seconds,
+                "cpu_seconds": self.state.cpu_seconds,
                 "broken": self.state.broken,
                 "skipped": self.state.skipped,
             }
         )
-        self.samples, self.since, self.waited = 0, time.perf_counter(), waited
+        self.samples, self.since, self.cpu_since, self.waited = 0, time.perf_counter(), time.process_time(), waited
         self.screen.show(done, sum(terms.values()), speed)
 
     def watch(self) -> None:

@@ -2,6 +2,7 @@ import json
 import os
 import shutil
 import signal
+import time
 from dataclasses import dataclass, replace
 
 import pytest
@@ -231,6 +232,19 @@ def test_the_log_has_what_a_report_needs(tmp_path):
     assert line["images_per_second"] > 0
     watched = [line["step"] for line in lines(tmp_path) if "watch" in line]
     assert watched == [1, 5, 10]
+
+
+def test_cpu_time_is_that_of_the_process_and_a_resumed_run_goes_on_counting(tmp_path):
+    before = time.process_time()
+    fit(make(), tmp_path / "whole")
+    told = [line["cpu_seconds"] for line in lines(tmp_path / "whole") if "loss" in line]
+    assert told == sorted(told)
+    assert 0 < told[-1] <= time.process_time() - before
+    cut_back(tmp_path / "whole", tmp_path / "halves", 5)
+    state = tmp_path / "halves" / "step-00000005" / "resume" / "state.json"
+    state.write_text(json.dumps({**json.loads(state.read_text()), "cpu_seconds": 1000.0}))
+    fit(make(), tmp_path / "halves", resume=True)
+    assert 1000 < lines(tmp_path / "halves")[-1]["cpu_seconds"] < 1100
 
 
 def test_only_every_so_many_steps_are_logged(tmp_path):
