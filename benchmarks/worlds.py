@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.record import record
-from jepakit.worlds.arm.engine import NoCanvas
+from jepakit.mujoco import NoCanvas
 from jepakit.worlds.collect import Collector
 from jepakit.worlds.listing import WORLDS
 from jepakit.worlds.policies import Expert, Policy, RandomWalk, Uniform

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from jepakit.data.robot_takes import FRAMES, SIZE, Take
-from jepakit.worlds.arm.engine import load_mujoco, open_renderer
+from jepakit.mujoco import load_mujoco, open_renderer
 
 try:
     mujoco = load_mujoco()

@@ -12,8 +12,8 @@ import torch
 from jepakit import poses
 from jepakit.config import Config
 from jepakit.contracts import World
+from jepakit.mujoco import NoCanvas
 from jepakit.worlds.arm.arm7 import TASKS, Arm7, Body, Camera, Colors
-from jepakit.worlds.arm.engine import NoCanvas
 from jepakit.worlds.arm.expert import choose_actions
 from jepakit.worlds.arm.policy import KINDS, ArmPolicy
 from jepakit.worlds.arm.simulator import FENCE, LAYOUT
@@ -22,7 +22,7 @@ from jepakit.worlds.collect import Collector, roll
 from jepakit.worlds.policies import Expert
 from jepakit.worlds.two_rooms import TwoRooms
 
-# It is not imported here: what imports it first decides how it draws, see `engine.load_mujoco`.
+# It is not imported here: what imports it first decides how it draws, see `jepakit.mujoco`.
 pytestmark = pytest.mark.skipif(find_spec("mujoco") is None, reason="MuJoCo is missing: pip install 'jepakit[arm]'")
 SEEDS = torch.arange(2)
 
@@ -162,7 +162,7 @@ def test_where_nothing_can_be_drawn_a_sentence_says_so(first, words):
     """MuJoCo that was loaded for a screen that is not there would end the process."""
     code = f"""
 {first}
-from jepakit.worlds.arm.engine import NoCanvas, load_mujoco, open_renderer
+from jepakit.mujoco import NoCanvas, load_mujoco, open_renderer
 model = load_mujoco().MjModel.from_xml_string("<mujoco/>")
 try:
     open_renderer(model, 64)
@@ -183,7 +183,7 @@ def test_a_renderer_may_be_thrown_away_in_another_thread(drawing):
     code = """
 import os
 from threading import Thread
-from jepakit.worlds.arm.engine import load_mujoco, open_renderer
+from jepakit.mujoco import load_mujoco, open_renderer
 mujoco = load_mujoco()
 model = mujoco.MjModel.from_xml_string("<mujoco/>")
 data = mujoco.MjData(model)

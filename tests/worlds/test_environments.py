@@ -10,7 +10,7 @@ gymnasium = pytest.importorskip("gymnasium", reason="environments need gymnasium
 
 from gymnasium.utils.env_checker import check_env  # noqa: E402, after the test is skipped without it
 
-from jepakit.worlds.arm.engine import NoCanvas  # noqa: E402
+from jepakit.mujoco import NoCanvas  # noqa: E402
 from jepakit.worlds.environments import IDS, register  # noqa: E402
 from jepakit.worlds.push import Push  # noqa: E402
 from jepakit.worlds.two_rooms import TwoRooms  # noqa: E402

@@ -161,14 +161,17 @@ def _held_out(run: Run) -> tuple[str, Dataset, ImageTransform]:
     everything = data.everything() if isinstance(data, Images | Videos) else data.build()  # pyright: ignore[reportAttributeAccessIssue]
     if isinstance(everything, Mixed):
         everything = everything.first_source
-    named = ("test", "validation") if isinstance(data, Labeled) else ()
-    held_out = {part: dataset for part in named if (dataset := data.split(part)) is not None}
-    for part, dataset in held_out.items():
-        if _enough(dataset):
+    held_out = [(part, data.split(part)) for part in ("test", "validation")] if isinstance(data, Labeled) else []
+    for part, dataset in held_out:
+        if dataset is not None and _enough(dataset):
             return f"the {part} split", dataset, transform
     if not _enough(everything):
         raise ValueError(f"fewer than {LEAST} of the {len(everything)} {what} can be read, so there is nothing to draw")
-    why = "too few that are held out can be read" if held_out else "none are labeled and held out"
+    why = (
+        "too few that are held out can be read"
+        if any(dataset for _, dataset in held_out)
+        else "none are labeled and held out"
+    )
     return f"the training {what}, for {why}", everything, transform
 
 

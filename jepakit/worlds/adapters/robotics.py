@@ -6,8 +6,8 @@ from typing import Any, Literal
 import numpy as np
 
 from jepakit.config import Config
+from jepakit.mujoco import load_mujoco
 from jepakit.worlds.adapters.seen import SeenEnvironment, load_package, require_size
-from jepakit.worlds.arm.engine import load_mujoco
 
 INSTALL = "'jepakit[robotics]'"
 """Which brings a MuJoCo below 3.9: with 3.12 and above Fetch fails, and the package does not say which one it needs."""

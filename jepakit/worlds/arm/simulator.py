@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from jepakit.mujoco import load_mujoco, open_renderer
 from jepakit.worlds.arm.arm7 import Arm7
-from jepakit.worlds.arm.engine import load_mujoco, open_renderer
 from jepakit.worlds.arm.scene import HEIGHTS, HOME, OPENING, TARGET, write_scene
 
 JOINTS = len(HOME)

@@ -81,7 +81,7 @@ class ArmWorld:
         return torch.from_numpy(np.stack(moved)).reshape(states.shape).to(states)
 
     def render(self, states: Float[Tensor, "b k"]) -> UInt8[Tensor, "b h w c"]:
-        """A picture of each state. Raises engine.NoCanvas where nothing can be drawn."""
+        """A picture of each state. Raises mujoco.NoCanvas where nothing can be drawn."""
         drawn = [self._simulator.draw(state) for state in states.detach().cpu().double().numpy()]
         return torch.from_numpy(np.stack(drawn))
 
