@@ -179,5 +179,10 @@ class ActionDataset:
         return seconds, share
 
     def _choose(self, clock: Clock, action: Action, seconds: float, share: float) -> Index:
+        if action.start >= clock.count:
+            raise ValueError(
+                f"the action starts at frame {action.start}, and {action.path} has {clock.count} frames; mend the "
+                "table, or lay the video there that it speaks of"
+            )
         moment = moment_of(clock, self._config.protocol.frame(action, share))
         return frames_before(clock, moment - seconds, self._config.transform.sampling)

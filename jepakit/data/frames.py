@@ -23,8 +23,8 @@ Index = Int[Tensor, "t"]
 Span = int | float
 """A number of frames, or of seconds."""
 
-# Matroska and FLV keep whole milliseconds, so a frame may be noted down up to half of one too late.
-_CLOCK_ERROR = 6e-4
+CLOCK_ERROR = 6e-4
+"""Matroska and FLV keep whole milliseconds, so a frame may be noted down up to half of one too late."""
 
 
 @dataclass(frozen=True)
@@ -207,14 +207,14 @@ def _slide_in_time(clock: Clock, frames: int, fps: float, short: Short, stride: 
 
 def _starts(last: Span, length: Span, window: Span, stride: Span) -> list[Span]:
     """Where windows begin, from 0 to at most `last`, so that what lies behind the last of them is in one as well."""
-    starts = [number * stride for number in range(int((last + _CLOCK_ERROR) // stride) + 1)]
-    return starts if starts[-1] + window > length - _CLOCK_ERROR else [*starts, last]
+    starts = [number * stride for number in range(int((last + CLOCK_ERROR) // stride) + 1)]
+    return starts if starts[-1] + window > length - CLOCK_ERROR else [*starts, last]
 
 
 def _shown(clock: Clock, moments: Float[Tensor, "*n"]) -> Int[Tensor, "*n"]:
     """Which frames are on the screen so many seconds after the first one came."""
     assert clock.starts is not None
-    shown = torch.searchsorted(clock.starts, clock.span[0] + moments + _CLOCK_ERROR, right=True) - 1
+    shown = torch.searchsorted(clock.starts, clock.span[0] + moments + CLOCK_ERROR, right=True) - 1
     return shown.clamp(0, clock.count - 1)
 
 

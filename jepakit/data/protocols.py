@@ -1,6 +1,5 @@
 """When a clip ends that shows what comes before an action, and which frames it then has."""
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,10 +7,7 @@ import torch
 
 from jepakit.config import Config
 from jepakit.data.annotations import Action
-from jepakit.data.frames import Clock, Index, Sampling
-
-_CLOCK_ERROR = 6e-4
-"""Some files keep whole milliseconds, so a frame may be noted down up to half of one too late."""
+from jepakit.data.frames import CLOCK_ERROR, Clock, Index, Sampling
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,27 +43,30 @@ its beginning is seen. Figures under the two protocols cannot be compared."""
 
 
 def moment_of(clock: Clock, frame: int) -> float:
-    """When a frame is shown, in seconds; one behind the last comes as soon as that goes.
+    """When a frame is shown, in seconds; one behind the last comes as late as the others do on average.
 
     Raises ValueError without a clock.
     """
     _, end = clock.span
     assert clock.starts is not None, "a clock without times has raised"
-    return float(clock.starts[frame]) if frame < clock.count else end
+    return float(clock.starts[frame]) if frame < clock.count else end + (frame - clock.count) / clock.rate
 
 
 def frames_before(clock: Clock, moment: float, sampling: Sampling) -> Index:
     """The frames of a clip that ends at `moment`, in seconds: none of them comes at it, or later.
 
     The policies are those of `sampling`: "reference" takes every so many whole frames, as V-JEPA 2 does, "uniform" goes
-    by the clock. Before the first frame of the video, that one is repeated. Raises ValueError without `fps` or a clock.
+    by the clock. Before the first frame of the video, that one is repeated. Raises ValueError without `fps` or a clock,
+    and for a moment behind the end of the video.
     """
     if sampling.fps is None:
         raise ValueError("a clip that ends at a moment counts frames a second; give fps, and make step None")
-    rate, back = clock.rate, torch.arange(sampling.frames, 0, -1)
-    assert clock.starts is not None, "a clock without times has no rate"
+    (_, end), back = clock.span, torch.arange(sampling.frames, 0, -1)
+    assert clock.starts is not None, "a clock without times has raised"
+    if moment > end + CLOCK_ERROR:
+        raise ValueError(f"a clip that ends at {moment:.2f} seconds is asked for, and the video ends at {end:.2f}")
     if sampling.policy == "reference":
-        step = int(max(math.ceil(round(rate, 2)) // sampling.fps, 1))
-        return (int((clock.starts < moment - _CLOCK_ERROR).sum()) - back * step).clamp(min=0)
-    shown = torch.searchsorted(clock.starts, moment - back.double() / sampling.fps + _CLOCK_ERROR, right=True) - 1
+        step = sampling.step_of(clock)
+        return (int((clock.starts < moment - CLOCK_ERROR).sum()) - back * step).clamp(min=0)
+    shown = torch.searchsorted(clock.starts, moment - back.double() / sampling.fps + CLOCK_ERROR, right=True) - 1
     return shown.clamp(min=0)

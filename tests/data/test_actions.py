@@ -103,6 +103,29 @@ def test_an_action_that_starts_with_the_video_cannot_be_anticipated(root):
         part.get(index, 0, 0)
 
 
+@pytest.mark.parametrize(
+    ("protocol", "start", "stop", "sentence"),
+    [
+        (CORRECT, 40, 45, "action starts at frame 40, and P01/videos/c.MP4 has 40 frames; mend the table"),
+        (CORRECT, 400, 405, "action starts at frame 400, and P01/videos/c.MP4 has 40 frames"),
+        (RELEASED, 400, 405, "action starts at frame 400, and P01/videos/c.MP4 has 40 frames"),
+        (RELEASED, 39, 51, r"a clip that ends at 4\.10 seconds is asked for, and the video ends at 4\.00"),
+    ],
+)
+def test_an_action_behind_the_end_of_its_video_is_broken_and_gets_no_other_clip(root, protocol, start, stop, sentence):
+    dataset = actions(root, protocol).split("test")
+    dataset.actions = (replace(dataset.actions[0], start=start, stop=stop), *dataset.actions[1:])
+    with pytest.raises(BrokenSample, match=rf"c, line 2 \(v0 n1\): .*{sentence}"):
+        dataset.get(0, 0, 0)
+
+
+def test_a_stop_that_is_noted_down_late_counts_from_where_it_would_be(root):
+    """Ten frames a second: a second before frame 45 is frame 35, which the video of 40 frames has."""
+    dataset = actions(root, RELEASED).split("test")
+    dataset.actions = (replace(dataset.actions[0], start=39, stop=45), *dataset.actions[1:])
+    assert numbers(dataset.get(0, 0, 0)["x"]) == [27, 29, 31, 33]
+
+
 def test_policies_at_another_rate():
     """Of 60 frames a second, 8 are every 7th by the release, every 7.5th by the clock; none comes after the end."""
     clock, sampling = regular_clock(600, 60.0), Sampling(frames=5, step=None, fps=8.0, policy="uniform")
@@ -111,7 +134,8 @@ def test_policies_at_another_rate():
     uneven = Clock(4, torch.tensor([0.0, 0.1, 1.0, 1.5], dtype=torch.float64))
     assert frames_before(uneven, 1.5, Sampling(frames=3, step=None, fps=2.0, policy="uniform")).tolist() == [0, 1, 2]
     assert moment_of(uneven, 2) == 1.0
-    assert moment_of(uneven, 9) == 2.0
+    assert moment_of(uneven, 4) == 2.0
+    assert moment_of(uneven, 6) == 3.0, "two a second, on average"
     with pytest.raises(ValueError, match="no clock"):
         frames_before(Clock(4), 1.0, sampling)
 
