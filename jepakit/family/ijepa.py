@@ -12,7 +12,7 @@ from jepakit.parts.masks.rectangle import Rectangular
 from jepakit.parts.nn.backbone import Backbone
 from jepakit.parts.nn.initialize import Initialization, initialize
 from jepakit.parts.nn.position import SinCos, Table
-from jepakit.parts.nn.sizes import require_sizes
+from jepakit.parts.nn.sizes import Frozen, require_sizes
 from jepakit.parts.nn.transformer import Transformer
 from jepakit.parts.predictors.mask_token import MaskTokenPredictor
 from jepakit.parts.regularizers.sigreg import sigreg_of
@@ -59,6 +59,8 @@ class IJEPA(Config):
     random_keep: float = 0.25
     """With random masks: the share of tokens that is shown."""
     target: TargetName = "ema"
+    frozen: Frozen = added(Frozen())  # noqa: RUF009  (it is frozen)
+    """Who answers where the target is "frozen"."""
     momentum: Range = (0.996, 1.0)
     eps: float = 1e-6
     sigreg: float = added(0.0)
@@ -76,7 +78,7 @@ class IJEPA(Config):
         )  # fmt: skip
         backbone = self._backbone()
         predictor = self._predictor(backbone)
-        target = make_target(self.target, backbone, linear(*self.momentum))
+        target = make_target(self.target, backbone, linear(*self.momentum), frozen=self._answering())
         regularizer = sigreg_of(self.sigreg)
         return MaskedJEPA(
             backbone, [self._masker()], predictor, target, smooth_l1, regularizer=regularizer, weight=self.sigreg
@@ -101,10 +103,14 @@ class IJEPA(Config):
         initialize(backbone, self.initialization)
         return backbone
 
+    def _answering(self) -> Backbone | None:
+        self.frozen.require(self.target)
+        return self.frozen.around(self)._backbone() if self.target == "frozen" else None
+
     def _predictor(self, backbone: Backbone) -> MaskTokenPredictor:
         width, heads = self.predictor_dim, self.predictor_heads or self.heads
         encoder = Transformer(width, self.predictor_depth, heads, 4.0, self.eps)
-        answer_dim = self.channels * self.patch**2 if self.target == "pixels" else self.dim
+        answer_dim = self.channels * self.patch**2 if self.target == "pixels" else self.frozen.dim or self.dim
         predictor = MaskTokenPredictor(self.dim, SinCos(width, self.extent), encoder, width, answer_dim)
         initialize(predictor, self.initialization)
         return predictor

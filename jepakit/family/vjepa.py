@@ -9,10 +9,11 @@ from jepakit.methods.masked import MaskedJEPA
 from jepakit.parts.energies import l1
 from jepakit.parts.masks.rectangle import Rectangular
 from jepakit.parts.masks.tubes import CausalMasker, RandomTubeMasker, TubeMasker
+from jepakit.parts.nn.backbone import Backbone
 from jepakit.parts.nn.initialize import Initialization, initialize
 from jepakit.parts.nn.networks import build_clip_backbone
 from jepakit.parts.nn.position import IN_TIME, Shares, SinCos
-from jepakit.parts.nn.sizes import ClipSizes
+from jepakit.parts.nn.sizes import ClipSizes, Frozen
 from jepakit.parts.nn.transformer import Transformer
 from jepakit.parts.predictors.mask_token import MaskTokenPredictor
 from jepakit.parts.regularizers.sigreg import sigreg_of
@@ -45,6 +46,8 @@ class VJEPA(ClipSizes):
     shown: float = 0.1
     """With other masks: the share of places (random_tube) or of time steps (causal) that is shown."""
     target: TargetName = "ema"
+    frozen: Frozen = added(Frozen())  # noqa: RUF009  (it is frozen)
+    """Who answers where the target is "frozen"."""
     momentum: Range = (0.998, 0.9996)
     """The released schedule goes to 1 over 112,500 steps and is cut at 90,000."""
     target_scale: Literal["token", "sample"] = added("token")
@@ -61,16 +64,22 @@ class VJEPA(ClipSizes):
         )
         backbone, maskers = build_clip_backbone(self, self.positions, self.initialization), self._maskers()
         predictor = self._predictor(heads, len(maskers))
-        target = make_target(self.target, backbone, linear(*self.momentum), self.target_scale)
+        target = make_target(self.target, backbone, linear(*self.momentum), self.target_scale, self._answering())
         regularizer = sigreg_of(self.sigreg)
         return MaskedJEPA(backbone, maskers, predictor, target, l1, regularizer=regularizer, weight=self.sigreg)
+
+    def _answering(self) -> Backbone | None:
+        self.frozen.require(self.target)
+        if self.target != "frozen":
+            return None
+        return build_clip_backbone(self.frozen.around(self), self.positions, self.initialization)
 
     def _predictor(self, heads: int, families: int) -> MaskTokenPredictor:
         width, pixels = self.predictor_dim, self.channels * self.tubelet * self.patch**2
         predictor = MaskTokenPredictor(
             self.dim, SinCos(width, self.extent, IN_TIME, self.positions),
             Transformer(width, self.predictor_depth, heads, 4.0, self.eps), width,
-            pixels if self.target == "pixels" else self.dim, families, mask_std=0.0,
+            pixels if self.target == "pixels" else self.frozen.dim or self.dim, families, mask_std=0.0,
         )  # fmt: skip
         initialize(predictor, self.initialization)
         return predictor

@@ -14,9 +14,8 @@ from jepakit.parts.tokenizers.patches import PatchTokenizer
 from jepakit.schedules import Schedule
 from jepakit.tokens import Tokens
 
-TargetName = Literal["ema", "shared", "stop_gradient", "pixels"]
+TargetName = Literal["ema", "shared", "stop_gradient", "frozen", "pixels"]
 """The targets that a config can name: "shared" lets gradients through, "stop_gradient" does not."""
-
 
 Scale = Literal["token", "sample"]
 """Over what answers are normalized."""
@@ -91,32 +90,47 @@ class AveragedLevelsTarget(EMATarget):
         return answer.with_values(answer.values.unflatten(-1, (len(self.levels or (0,)), -1)).mean(dim=-2))
 
 
-class DistilledTarget(EMATarget):
+class Trusting(nn.Module):
+    """Targets that answer with a network which was trained before: it begins without weights that mean anything.
+
+    They answer only once `trust` says that it was given some. Weights and word travel in every checkpoint.
+    """
+
+    trusted: Tensor
+    _is_trusted = False
+
+    def wait(self) -> None:
+        """From now on there are no answers until `trust` says so."""
+        self.register_buffer("trusted", torch.zeros(()))
+
+    def require_trust(self, who: str, option: str) -> None:
+        """Raises ValueError while the network that answers has no weights."""
+        if not self._is_trusted:  # looked up once: reading it from a GPU would stop that
+            self._is_trusted = bool(self.trusted)
+        if not self._is_trusted:
+            raise ValueError(f"the {who} network that answers has no weights yet; name them, {option}")
+
+    def trust(self) -> None:
+        """Says that the network that answers was given its weights."""
+        self.trusted.fill_(1)
+
+
+class DistilledTarget(Trusting, EMATarget):
     """A larger network that is trained already answers with its last level; the average of the small one is kept.
 
-    So are the small models of V-JEPA 2.1 made (2603.14482). The larger network begins without weights that mean
-    anything, and answers only once `trust` says that it was given some; both travel in every checkpoint.
+    So are the small models of V-JEPA 2.1 made (2603.14482).
     """
 
     def __init__(self, network: nn.Module, momentum: Schedule, larger: Backbone) -> None:
         super().__init__(network, momentum)
         self.larger = larger.requires_grad_(False)
-        self.trusted: Tensor
-        self.register_buffer("trusted", torch.zeros(()))
-        self._is_trusted = False
+        self.wait()
 
     @torch.no_grad()
     def forward(self, x: Tensor, network: nn.Module) -> Tokens:
         """The answers of the larger network. Raises ValueError while it has no weights."""
-        if not self._is_trusted:  # looked up once: reading it from a GPU would stop that
-            self._is_trusted = bool(self.trusted)
-        if not self._is_trusted:
-            raise ValueError("the larger network that answers has no weights yet; name them, --model.larger.source")
+        self.require_trust("larger", "--model.larger.source")
         return normalized(self.larger(x))
-
-    def trust(self) -> None:
-        """Says that the larger network was given its weights."""
-        self.trusted.fill_(1)
 
     def flops(self, tokens: int, forward: int) -> int:
         """One pass through the larger network."""
@@ -148,9 +162,10 @@ class SharedTarget(nn.Module):
 
 
 class FrozenTarget(nn.Module):
-    """A network that learns no more answers; where nothing else looks at the input, it is also what is seen with.
+    """A network that learns no more answers, and stays in eval mode.
 
-    So are the predictors of V-JEPA 2-AC (2506.09985) and DINO-WM (2411.04983) trained. It stays in eval mode.
+    Where no other network looks at the input, it is also what is seen with and kept: so are the predictors of
+    V-JEPA 2-AC (2506.09985) and DINO-WM (2411.04983) trained. Else the one that learns is kept.
     """
 
     def __init__(self, network: nn.Module, normalize: bool = False) -> None:
@@ -172,11 +187,35 @@ class FrozenTarget(nn.Module):
         """Nothing to do: it is done."""
 
     def kept(self, network: nn.Module) -> nn.Module:
-        return self.network
+        """The network that learns; the frozen one where there is none, for which an `Identity` stands."""
+        return self.network if isinstance(network, nn.Identity) else network
 
     def flops(self, tokens: int, forward: int) -> int:
         """One pass forward."""
         return forward
+
+
+class TrainedTarget(Trusting, FrozenTarget):
+    """A frozen encoder that was trained before answers a masked method: SALT (2509.24317). What learns is kept.
+
+    Nothing moves on the side of the answers, so nothing can collapse there. It may be smaller than what learns from it.
+    """
+
+    def __init__(self, network: Backbone, scale: Scale = "token") -> None:
+        super().__init__(network)
+        self.scale: Scale = scale
+        self.wait()
+
+    @torch.no_grad()
+    def forward(self, x: Tensor, network: nn.Module) -> Tokens:
+        """Normalized answers. Raises ValueError while there are no weights to answer with."""
+        self.require_trust("frozen", "--model.frozen.source")
+        return normalized(super().forward(x, network), scale=self.scale)
+
+    def flops(self, tokens: int, forward: int) -> int:
+        """One pass through the frozen network, which may be of another size."""
+        assert isinstance(self.network, Backbone)
+        return self.network.flops(tokens)
 
 
 class PixelTarget(nn.Module):
@@ -207,13 +246,18 @@ class PixelTarget(nn.Module):
 
 
 def make_target(
-    name: TargetName, backbone: Backbone, momentum: Schedule, scale: Scale = "token"
-) -> EMATarget | SharedTarget | PixelTarget:
+    name: TargetName, backbone: Backbone, momentum: Schedule, scale: Scale = "token", frozen: Backbone | None = None
+) -> EMATarget | SharedTarget | TrainedTarget | PixelTarget:
     """The target of this name for `backbone`; only an average has a `momentum`, only pixels have no `scale`.
 
-    Raises ValueError for other names, and for a scale of pixels.
+    A frozen one answers with the network `frozen`. Raises ValueError for other names, for a scale of pixels, and for
+    a network to answer that would not be asked, or is not there.
     """
+    if (name == "frozen") != (frozen is not None):
+        raise ValueError(f"a network that answers goes with the target frozen, and only there; the target is {name!r}")
     match name:
+        case "frozen" if frozen is not None:
+            return TrainedTarget(frozen, scale)
         case "ema":
             return EMATarget(backbone, momentum, scale=scale)
         case "pixels":

@@ -9,7 +9,15 @@ from jepakit.contracts import Rows, step_at
 from jepakit.parts.nn.backbone import Backbone
 from jepakit.parts.nn.position import SinCos
 from jepakit.parts.nn.transformer import Transformer
-from jepakit.parts.targets import DistilledTarget, EMATarget, PixelTarget, SharedTarget, make_target
+from jepakit.parts.targets import (
+    DistilledTarget,
+    EMATarget,
+    FrozenTarget,
+    PixelTarget,
+    SharedTarget,
+    TrainedTarget,
+    make_target,
+)
 from jepakit.parts.tokenizers.patches import PatchTokenizer
 from jepakit.schedules import linear
 
@@ -93,6 +101,9 @@ def test_who_is_kept(network):
     assert average.kept(network) is average.network
     assert SharedTarget().kept(network) is network
     assert PixelTarget(network.tokenizer).kept(network) is network
+    frozen = FrozenTarget(copy.deepcopy(network))
+    assert frozen.kept(network) is network, "what learns is kept"
+    assert frozen.kept(torch.nn.Identity()) is frozen.network, "nothing learns to see"
     assert not list(PixelTarget(network.tokenizer).parameters())
 
 
@@ -105,6 +116,19 @@ def test_a_config_names_its_target(network, name, kind, open_):
     target = make_target(name, network, linear(0.9, 1.0))
     assert type(target) is kind
     assert target(picture(), network).values.requires_grad == open_
+
+
+def test_a_frozen_target_is_the_network_that_was_given_for_it(network):
+    answering = copy.deepcopy(network)
+    target = make_target("frozen", network, linear(0.9, 1.0), "sample", answering)
+    assert type(target) is TrainedTarget
+    assert target.network is answering
+    target.trust()
+    answer = target(picture(), network).values
+    torch.testing.assert_close(answer.mean(dim=1), torch.zeros(3, 8), atol=1e-5, rtol=0)
+    for name, given in (("frozen", None), ("ema", answering)):
+        with pytest.raises(ValueError, match="goes with the target frozen"):
+            make_target(name, network, linear(0.9, 1.0), frozen=given)
 
 
 @pytest.fixture

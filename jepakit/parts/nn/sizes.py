@@ -1,11 +1,13 @@
 """Sizes that a network can have, checked before it is built."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from jepakit.config import Config
 
 MOST_WIDE, MOST_DEEP = 65_536, 1_000
+Sized = TypeVar("Sized", bound=Config)
 
 
 def require_sizes(widths: Mapping[str, int], depths: Mapping[str, int]) -> None:
@@ -29,6 +31,35 @@ class Larger(Config):
     depth: int = 48
     heads: int = 26
     mlp_ratio: float = 64 / 13
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frozen(Config):
+    """The encoder that answers where the target is frozen, trained before. A size of None is that of the model."""
+
+    source: str | None = None
+    """Its weights: a run, a folder or a file, as `jepakit.load` takes them. They are read when a run begins, and its
+    sizes with them."""
+    dim: int | None = None
+    depth: int | None = None
+    heads: int | None = None
+    mlp_ratio: float | None = None
+
+    def around(self, model: Sized) -> Sized:
+        """`model` with an encoder of these sizes. Raises ValueError for sizes that no network can have."""
+        names = ("dim", "depth", "heads", "mlp_ratio")
+        found = replace(model, **{name: size for name in names if (size := getattr(self, name)) is not None})
+        dim, depth, heads, ratio = (getattr(found, name) for name in names)
+        require_sizes(
+            {"frozen.dim": dim, "frozen.heads": heads, "frozen.mlp_ratio * dim": round(ratio * dim)},
+            {"frozen.depth": depth},
+        )
+        return found
+
+    def require(self, target: str) -> None:
+        """Raises ValueError where something is said of an encoder that would not answer."""
+        if target != "frozen" and self != Frozen():
+            raise ValueError(f"frozen names an encoder that answers, but the target is {target}: set target to frozen")
 
 
 @dataclass(frozen=True, kw_only=True)
