@@ -15,6 +15,7 @@ from jepakit.app.device import open_device
 from jepakit.contracts import Observation, World, WorldModel
 from jepakit.data.latents import Latents
 from jepakit.data.trajectories import Trajectories
+from jepakit.data.trajectory_files import MANIFEST, read_manifest
 from jepakit.data.video_write import write_video
 from jepakit.evals.goals import SUITES, GoalReaching
 from jepakit.methods.world_model import WorldModelJEPA
@@ -36,6 +37,7 @@ class Loaded:
     method: Any
     pictures: Pictures
     device: torch.device
+    data: Trajectories
 
 
 def open_run(run: Path, device: str, trusted: bool) -> Loaded:
@@ -47,7 +49,7 @@ def open_run(run: Path, device: str, trusted: bool) -> Loaded:
     if not isinstance(data, Trajectories) or not isinstance(method, WorldModel | Acting):
         raise ValueError(f"{run} learnt nothing that acts: plan with a run of `worlds:`, trained on trajectories")
     window = method.dynamics.window if isinstance(method, WorldModelJEPA) else 1
-    return Loaded(method, Pictures(data.transform, window), place)
+    return Loaded(method, Pictures(data.transform, window), place, data)
 
 
 def named_suite(world: str, episodes: int, seed: int) -> GoalReaching:
@@ -55,6 +57,41 @@ def named_suite(world: str, episodes: int, seed: int) -> GoalReaching:
     if world not in SUITES:
         raise ValueError(f"there is no suite of goals in {world!r}; there are {', '.join(SUITES)}")
     return replace(SUITES[world], episodes=episodes, seeds=(seed,))
+
+
+def suited(suite: GoalReaching, name: str, loaded: Loaded) -> GoalReaching:
+    """The suite with decisions told to a model as its own data were cut: so many steps, side by side or their sum.
+
+    Raises ValueError for a run that learnt from episodes of another world, or where decisions are no multiple of what
+    it imagines at a time. Where episodes do not say which world they come from, nobody asks.
+    """
+    data, here = loaded.data, suite.world.to_json()["class"]
+    there = world_of(data)
+    if there is not None and there != here:
+        raise ValueError(
+            f"{name} learnt from episodes of {there.rpartition('.')[2]} ({data.root}), and these goals are in "
+            f"{here.rpartition('.')[2]}: choose its own with --world, of {', '.join(SUITES)}"
+        )
+    if data.blocks == "poses":
+        raise ValueError(
+            f"{name} learnt from differences of poses, and actions in {here.rpartition('.')[2]} are others"
+        )
+    given = suite.planning.timing
+    if data.skip == given.skip and (data.skip == 1 or data.blocks == given.told):
+        return suite
+    try:
+        timing = replace(given, skip=data.skip, told=data.blocks)
+        return replace(suite, planning=replace(suite.planning, timing=timing))
+    except ValueError as error:
+        raise ValueError(f"{name} learnt from {data.skip} steps at a time (data.skip): {error}") from None
+
+
+def world_of(data: Trajectories) -> str | None:
+    """The class of the world that episodes were collected in, None where they do not say."""
+    if not (Path(data.root) / MANIFEST).is_file():
+        return None
+    about = read_manifest(Path(data.root)).about
+    return about["world"]["class"] if "world" in about else None
 
 
 def compare(suite: GoalReaching, runs: Mapping[str, Loaded], video: Path | None) -> str:
@@ -74,7 +111,7 @@ def play(suite: GoalReaching, runs: Mapping[str, Loaded]) -> dict[str, Outcome]:
     if not runs:
         raise ValueError("nothing to plan with: name the folder of a run, such as runs/two_rooms")
     policies = {"random": suite.by_chance()}
-    policies |= {name: policy_of(suite, loaded) for name, loaded in runs.items()}
+    policies |= {name: policy_of(suited(suite, name, loaded), loaded) for name, loaded in runs.items()}
     policies["true simulator"] = suite.by_truth()
     return {name: suite.play(policy) for name, policy in policies.items()}
 
@@ -86,8 +123,9 @@ def pursue(suite: GoalReaching, runs: Mapping[str, Loaded], goal: Path, video: P
     """
     if len(runs) != 1:
         raise ValueError(f"a picture is planned for with one run, {len(runs)} are named")
-    picture = read_picture(goal, suite.simulator)
-    states, (before, after) = towards(suite, next(iter(runs.values())), picture, suite.seeds[0])
+    ((name, loaded),) = runs.items()
+    picture, suite = read_picture(goal, suite.simulator), suited(suite, name, loaded)
+    states, (before, after) = towards(suite, loaded, picture, suite.seeds[0])
     told = f"distance of latents from the goal: {before:.3f} at the start, {after:.3f} after {suite.budget} steps"
     if video is None:
         return told

@@ -39,10 +39,10 @@ def test_episodes_are_those_of_their_seed_and_are_not_played_again(runs, tmp_pat
     manifest = json.loads((runs / "data" / "manifest.json").read_text())
     assert manifest["about"]["policy"]["class"].endswith("RandomWalk")
     again = tmp_path / "data"
-    assert cli.run(["collect", "two_rooms", "--episodes", "5", "--steps", "32", "--out", str(again)]) == 0
+    assert cli.run(["collect", "two_rooms", "--episodes", "5", "--out", str(again)]) == 0
     sums = [json.loads((folder / "manifest.json").read_text())["episodes"] for folder in (again, runs / "data")]
     assert all(sums[1][name] == entry for name, entry in sums[0].items())
-    assert "5 episodes, 165 moments" in capsys.readouterr().out
+    assert "5 episodes, 325 moments" in capsys.readouterr().out
 
 
 def test_everybody_plays_the_same_episodes_and_a_film_shows_the_first_run(runs, tmp_path, capsys):
@@ -66,6 +66,20 @@ def test_a_picture_is_a_goal(runs, tmp_path, capsys):
     assert (tmp_path / "there.mp4").stat().st_size > 1000
 
 
+def test_a_model_is_told_of_actions_as_its_data_were_cut(runs):
+    found = planning.open_run(runs / "two_rooms", "cpu", False)
+    assert planning.suited(QUICK, "a run", found) is QUICK
+    other = replace(found, data=replace(found.data, skip=2, blocks="concatenate"))
+    timing = planning.suited(QUICK, "a run", other).planning.timing
+    assert (timing.hold, timing.skip, timing.told) == (4, 2, "concatenate")
+    for data, told in (
+        (replace(found.data, skip=3), "a run learnt from 3 steps at a time .* no multiple of the 3"),
+        (replace(found.data, blocks="poses"), "differences of poses"),
+    ):
+        with pytest.raises(ValueError, match=told):
+            planning.suited(QUICK, "a run", replace(found, data=data))
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -74,6 +88,7 @@ def test_a_picture_is_a_goal(runs, tmp_path, capsys):
         (["collect", "push", "--policy", "confined", "--out", "x"], "has no rooms"),
         (["plan"], "name the folder of a run"),
         (["plan", "RUN", "--world", "mars"], "no suite of goals in 'mars'"),
+        (["plan", "RUN", "--world", "push"], "two_rooms learnt from episodes of TwoRooms"),
         (["plan", "RUN", "--goal", "nothing.png"], "nothing.png cannot be read as a picture"),
         (["plan", "BC", "--goal", "GOAL"], "this run cloned behavior"),
         (["plan", "RUN", "BC", "--goal", "GOAL"], "planned for with one run, 2 are named"),
