@@ -5,7 +5,9 @@
 tested, is in docs/guides/arm.md. What is success, and every number of the planners, stands in the raw files.
 """
 
-from collections.abc import Callable, Mapping
+import math
+import statistics
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -55,7 +57,7 @@ def cells() -> dict[str, Cell]:
         found += [
             _cell("model", seed, world, by_model, [*played, *_fewer(COUNTS[-1], "scratch")], ERRORS),
             _cell("bc", seed, cloned, by_cloning, [*(f"{task}.bc" for task in TASK_NAMES), *_fewer(COUNTS[-1], "bc")]),
-            _cell("shift", seed, world, by_shifts, [f"shift.{name}" for name in ("none", *SHIFTS)]),
+            _cell("shift", seed, world, by_shifts, [f"shift.{name}" for name in ("none", *SHIFTS)], DROPS),
             *(
                 _cell(f"oracle.{task}", seed, world, by_truth, [f"{task}.oracle_dynamics"])
                 for task in TASK_NAMES
@@ -124,9 +126,12 @@ def by_few(cell: Cell) -> dict[str, Any]:
 
 
 def by_shifts(cell: Cell) -> dict[str, Any]:
-    """The same model where something is as it never was in training: the mean of reaching and grasping what is seen."""
+    """The same model where something is as it never was in training: the mean of reaching and grasping what is seen.
+
+    What a shift costs is counted on the same episodes.
+    """
     method, pictures, facts = prepared(cell, "model")
-    rates, played = dict[str, float](), dict[str, Outcome]()
+    rates, drops, played = dict[str, float](), dict[str, dict[str, float]](), dict[str, Outcome]()
     for name, change in {"none": dict[str, Any](), **SHIFTS}.items():
         for task in FIRST_TASKS:
             suite = suites(cell.seed)[task]
@@ -134,7 +139,30 @@ def by_shifts(cell: Cell) -> dict[str, Any]:
             shifted = replace(suite, world=replace(suite.world, **change))
             played[f"shift.{name}.{task}"] = shifted.play(_acting(shifted, method, pictures))
         rates[f"shift.{name}"] = sum(played[f"shift.{name}.{task}"].rate for task in FIRST_TASKS) / len(FIRST_TASKS)
-    return {**told(played), **rates, **facts}
+        if name != "none":
+            pairs = [(played[f"shift.none.{task}"], played[f"shift.{name}.{task}"]) for task in FIRST_TASKS]
+            drops[f"drop.{name}"] = paired_drop(pairs)
+    values = {name: drop["value"] for name, drop in drops.items()}
+    return {**told(played), **rates, **values, "drops": drops, **facts}
+
+
+def paired_drop(pairs: Sequence[tuple[Outcome, Outcome]]) -> dict[str, float]:
+    """How many points of success are lost from the first of each pair to the second, in episodes that both played.
+
+    The interval is that of a mean of differences (normal, 95 %); pairs of outcomes, which are tasks, count alike.
+    Raises ValueError where nothing was played twice.
+    """
+    means, errors, count = list[float](), list[float](), 0
+    for before, after in pairs:
+        first, then = ({(each.seed, each.number): each.reached for each in one.episodes} for one in (before, after))
+        lost = [100.0 * (first[episode] - then[episode]) for episode in first.keys() & then.keys()]
+        if len(lost) < 2:
+            raise ValueError(f"{before.policy}: a drop is that of two episodes or more, {len(lost)} were played twice")
+        means.append(statistics.fmean(lost))
+        errors.append(statistics.variance(lost) / len(lost))
+        count += len(lost)
+    value, half = statistics.fmean(means), 1.96 * math.sqrt(sum(errors)) / len(pairs)
+    return {"value": value, "low": value - half, "high": value + half, "n": count}
 
 
 def energy_minimum(method: WorldModelJEPA, cell: Cell) -> dict[str, float]:
@@ -147,7 +175,8 @@ def energy_minimum(method: WorldModelJEPA, cell: Cell) -> dict[str, float]:
 
 
 ERRORS = {"energy_minimum.error": "energy", "energy_minimum.no_move": "energy_of_rest"}
-UNITS = {"energy": "cm", "energy_of_rest": "cm", "rank": "effective rank"}
+DROPS = {f"shift.{name}.drop": f"drop.{name}" for name in SHIFTS}
+UNITS = {"energy": "cm", "energy_of_rest": "cm", "rank": "effective rank", **dict.fromkeys(DROPS.values(), "points")}
 
 
 def suites(seed: int) -> dict[str, GoalReaching]:

@@ -98,7 +98,8 @@ AUGMENTED = {
 }  # fmt: skip
 PROBED = {claim: words for claim, words in ASKED.items() if claim.startswith("arena")}
 COUNTED = {
-    "ijepa": "I-JEPA", "lejepa": "LeJEPA", "mae": "MAE", "dino": "DINO", "dino_crops": "DINO, crops alone",
+    "ijepa": "I-JEPA", "lejepa": "LeJEPA", "mae": "MAE", "ibot": "iBOT", "dino": "DINO",
+    "dino_crops": "DINO, crops alone",
     "simclr": "SimCLR", "simclr_crops": "SimCLR, crops alone", "random_init": "random init", "raw": "raw pixels",
 }  # fmt: skip
 COUNTS = {
@@ -187,6 +188,13 @@ ARM = (
         for name, words in {
             "none": "as in training", "camera": "another camera", "scene": "another table and floor",
             "object": "another thing", "embodiment": "another arm",
+        }.items()
+    ),
+    *(
+        Row(f"arm7.shift.{name}.drop", f"lost to {words}, on the same episodes")
+        for name, words in {
+            "camera": "another camera", "scene": "another table and floor", "object": "another thing",
+            "embodiment": "another arm",
         }.items()
     ),
     Row("arm7.video.rank", "effective rank of V-JEPA 2 after its videos of the arm"),

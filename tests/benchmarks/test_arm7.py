@@ -3,12 +3,14 @@
 from dataclasses import replace
 
 import pytest
+import torch
 
 from benchmarks import arm7
 from benchmarks.claims import ARM, ARM_COUNTS, ARM_LEARNERS, asked_of
 from jepakit.data.trajectories import Trajectories
 from jepakit.evals.arm_goals import ARM_TASKS, SHIFTS, WISHES
 from jepakit.family.condensed import SMALL_VIDEO
+from jepakit.planning.outcome import Episode, Outcome
 
 CELLS = arm7.cells()
 
@@ -46,6 +48,24 @@ def test_stages_fit_their_tasks_and_shifts_leave_the_tasks_as_they_are():
         assert not task.stages or sum(task.stages) == task.budget
     for changes in SHIFTS.values():
         assert {"task", "size"}.isdisjoint(changes)
+
+
+def outcome(reached):
+    """Episodes with these numbers, and whether they reached their goals."""
+    episodes = tuple(Episode(0, number, done, done, 3 if done else None) for number, done in reached.items())
+    return Outcome("a policy", "", "any", episodes, 0, 0, 0, 1, 0.0, torch.zeros(1, 1, 1), torch.zeros(1, 1))
+
+
+def test_a_drop_is_that_of_the_episodes_that_both_played():
+    before = outcome({0: True, 1: True, 2: True, 3: False, 4: False})
+    after = outcome({0: True, 1: False, 2: False, 3: False, 9: True})
+    found = arm7.paired_drop([(before, after)])
+    assert (found["value"], found["n"]) == (50.0, 4)
+    assert found["high"] - found["value"] == pytest.approx(1.96 * 100 * (1 / 12) ** 0.5)
+    same = arm7.paired_drop([(before, before), (before, after)])
+    assert same["value"] == 25.0
+    with pytest.raises(ValueError, match="0 were played twice"):
+        arm7.paired_drop([(before, outcome({7: True}))])
 
 
 def test_goals_are_pictures_alone_where_there_is_a_mark_and_cloning_sees_whole_episodes():
