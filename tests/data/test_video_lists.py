@@ -36,9 +36,32 @@ def test_paths_may_hold_the_separator_itself(separator, tmp_path):
         ("still.jpg 0\nclip.mp4 1\n", (["still.jpg", "clip.mp4"], [0, 1])),
         ("frames/one 0\nclip.mp4 1\n", (["frames/one", "clip.mp4"], [0, 1])),
         ("a.mp4 7\nb.mp4 cat\n", (["a.mp4", "b.mp4"], ["7", "cat"])),
+        ("path\na.mp4\nb c.mp4\n", (["a.mp4", "b c.mp4"], None)),
+        ('video_path,label,split\na b.mp4,1,train\n"c,d.mp4",0,test\n', (["a b.mp4", "c,d.mp4"], [1, 0])),
+        ("Label\tsplit\tFile Name\n1\ttrain\ta b.mp4\n0\ttest\tc.mp4\n", (["a b.mp4", "c.mp4"], [1, 0])),
+        ("label,path\n1,a.mp4\n0,b.mp4\n", (["a.mp4", "b.mp4"], [1, 0])),
+        ("path label split\na.mp4 1 train\n", (["a.mp4"], [1])),
+        ('path::label::split\n"a.mp4"::1::train\n', (["a.mp4"], [1])),
+        ('"a.mp4"::1\n"b::c.mp4"::0\n', (["a.mp4", "b::c.mp4"], [1, 0])),
+        ('"a.mp4"\t1\nb.mp4\t0\n', (["a.mp4", "b.mp4"], [1, 0])),
+        ('a.mp4,"close, slowly"\nb.mp4,"open, fast"\n', (["a.mp4", "b.mp4"], ["close, slowly", "open, fast"])),
+        ("# comment\na.mp4 1\n  # b.mp4 1\nc.mp4 0\n", (["a.mp4", "c.mp4"], [1, 0])),
+        ("# written by me\npath\nframes/one\n", (["frames/one"], None)),
+        ("my video one\nmy video two\n", (["my video", "my video"], ["one", "two"])),
+        ("# nothing\n", "is an empty list"),
+        ("path,label\n", "is an empty list"),
         ("", "is an empty list"),
         ("a.mp4 1\nb.mp4\n", "line 2, 'b.mp4'"),
         ("a.mp4 1\nb c.mp4\n", "line 2, 'b c.mp4'"),
+        ("a.mp4,1\nb.mp4,2\nc d.mp4\n", r"line 3, 'c d.mp4'.*\(\",\" fits 2 of 3\)"),
+        ("path,label\n\n# so\na.mp4,1\nb.mp4,2\n\nc.mp4;3\nd.mp4,3\n", "line 7, 'c.mp4;3'"),
+        ("frames/one 1\nframes/two\nframes/three 0\n", "line 2, 'frames/two'"),
+        ("\na.mp4,1,train\nb.mp4,2,test\n", r"line 2, 'a.mp4,1,train', has 3 columns.*\"path,label,split\""),
+        ("a.mp4 250 3\nb.mp4 100 4\n", "line 1, 'a.mp4 250 3', has 3 columns"),
+        ("a.mp4::1::train\nb.mp4::0::test\n", "has 3 columns"),
+        ("video_path,split,fold\na.mp4,train,1\n", "calls none of the 3 columns label"),
+        ("path,label,split\na.mp4,1,train\nb.mp4,2\n", "line 3, 'b.mp4,2', has not a path and a label in 3 columns"),
+        ("path,label,split\na.mp4,,train\n", "line 2, 'a.mp4,,train', has not a path and a label"),
     ],
 )
 def test_lists_are_read_as_they_were_meant(text, expected, tmp_path):
@@ -48,6 +71,11 @@ def test_lists_are_read_as_they_were_meant(text, expected, tmp_path):
         return
     with pytest.raises(ValueError, match=expected):
         read_list(path)
+
+
+def test_a_folder_that_is_called_like_a_column_is_a_video(tmp_path):
+    (tmp_path / "video").mkdir()
+    assert read_list(write(tmp_path / "list.txt", "video\nanother\n")) == (["video", "another"], None)
 
 
 def test_arrays_of_words_are_lists(tmp_path):
