@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from jepakit.app.examination import Examination
-from jepakit.app.report.wording import number, percent
+from jepakit.app.report.wording import number, percent, small
 from jepakit.train.watch import Watch
 
 Kind = Literal["complete", "dimensional", "time", "copy", "latent", "actions", "gradient", "average", "views"]
@@ -13,6 +13,9 @@ Kind = Literal["complete", "dimensional", "time", "copy", "latent", "actions", "
 SAME = 0.01
 """Less spread than this is a complete collapse. Of pictures and clips, trained networks have 0.08 to 0.8, untrained
 ones 0.03 (where initialization is flat) to 0.7, and networks without a stop-gradient 0.0003."""
+LEFT = 0.1
+"""Nor is it one if so much of the spread is left that the untrained network had: samples that are nearly the same, as
+one thing on an even ground is, have nearly the same features in any network."""
 DIED = 0.25
 """From this share of dead features on, more than before training, directions were lost. No healthy run had any."""
 STANDS_STILL = 0.01
@@ -52,15 +55,15 @@ def diagnose(found: Examination) -> list[Finding]:
 
 
 def _complete(found: Examination) -> Iterator[Finding]:
-    spread = found.output["spread"]
-    if spread >= SAME:
+    spread, limit = found.output["spread"], min(SAME, LEFT * found.fresh["spread"])
+    if spread >= limit:
         return
-    level = next(number for number, meters in enumerate(found.levels) if meters["spread"] < SAME)
+    level = next(number for number, meters in enumerate(found.levels) if meters["spread"] < limit)
     begins = f", from level {level} of {len(found.levels)} on" if len(found.levels) > 1 else ""
     yield Finding(
         "complete",
         f"complete collapse: all samples get the same features{begins}; {small(spread)} of their squared length "
-        f"differs (before training {small(found.fresh['spread'])}; below {small(SAME)} is collapse)",
+        f"differs (before training {small(found.fresh['spread'])}; below {small(limit)} is collapse)",
         "stop the gradient into the answers (an average as target), or give embeddings a regularizer; if there is one, "
         "a lower optimizer.peak, a longer warmup, a momentum nearer to 1",
         grave=found.armed,
@@ -180,8 +183,3 @@ def _views(found: Examination) -> Iterator[Finding]:
             "data.augment or data.views, if LiDAR is wanted",
             grave=False,
         )
-
-
-def small(share: float) -> str:
-    """A share that may be tiny: 31 %, 0.034 %."""
-    return f"{100 * share:.2g} %"

@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.table import Table
 
 from jepakit.app.device import open_device
-from jepakit.app.diagnosis import Finding, diagnose, small
+from jepakit.app.diagnosis import Finding, diagnose
 from jepakit.app.examination import Examination, Meters, describe_levels, examine
-from jepakit.app.report.wording import number
+from jepakit.app.report.wording import number, small
 
 HEADS = ("spread", "rank", "alpha-ReQ", "LiDAR", "cosine", "uniformity", "dead")
 HEALTHY, FOUND = 0, 1

@@ -268,6 +268,14 @@ def test_a_complete_collapse_explains_the_other_kinds_and_warmup_is_forgiven(hea
     assert kinds(replace(ailing, armed=False)) == []
 
 
+def test_samples_that_are_nearly_the_same_are_no_collapse(healthy):
+    """One small thing on an even ground: an untrained network tells as little of it."""
+    alike = {**healthy.output, "spread": 0.006}
+    plain = replace(healthy, levels=(alike,), fresh={**healthy.fresh, "spread": 0.006}, armed=True)
+    assert "complete" not in kinds(plain)
+    assert kinds(replace(plain, fresh={**healthy.fresh, "spread": 0.2})) == ["complete"]
+
+
 def world_model(settled):
     """A method and a batch of what it learns from."""
     model = replace(pldm.TINY, settled=settled, proprio=0)

@@ -1,6 +1,6 @@
 import pytest
 
-from jepakit.app.report.wording import duration, escape, number, percent, scaled, tick
+from jepakit.app.report.wording import duration, escape, number, percent, scaled, small, tick
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,13 @@ def test_units_follow_the_size():
 
 def test_text_is_safe_in_quoted_attributes():
     assert escape("\"<&'") == "&quot;&lt;&amp;&#x27;"
+
+
+def test_a_share_is_readable_however_small_or_large():
+    assert [small(share) for share in (0.00034, 0.0512, 0.31, 1.0, 67.4)] == [
+        "0.034 %",
+        "5.1 %",
+        "31 %",
+        "100 %",
+        "67 times",
+    ]

@@ -139,9 +139,9 @@ def _kind(sight: Sight) -> str:
 
 
 def _aspect(sight: Sight) -> str:
-    """How wide what is drawn is for its height."""
+    """How wide what is drawn is for its height, and in how many moments a gap parts it."""
     height, width = sight.picture(sight.shown[0]).shape[:2]
-    return f"--aspect:{width / height:.3g}"
+    return f"--aspect:{width / height:.3g};--moments:{len(sight.strip.steps)}"
 
 
 def _query(sight: Sight, place: int, found: list[Int[Tensor, "k"]]) -> str:

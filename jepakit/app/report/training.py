@@ -6,8 +6,9 @@ from jepakit.app.report.charts import Chart, Curve, draw
 from jepakit.app.report.layout import missing, section
 from jepakit.app.report.record import Record
 from jepakit.app.report.sight import Sight
-from jepakit.app.report.wording import Number, escape, number, percent, tick
+from jepakit.app.report.wording import Number, escape, number, percent, small, tick
 from jepakit.probes.rank import rank_me, spectrum
+from jepakit.train.optimize import AdamW
 
 COUNTED_ELSEWHERE = {"gflops"}
 """Metrics that stand among the costs of the run, and need no curve."""
@@ -114,8 +115,8 @@ def _spectrum(sight: Sight) -> Chart:
         sync="spectrum",
         log=True,
         latest=False,
-        write=small_percent,
-        mark=small_percent,
+        write=small,
+        mark=small,
     )
 
 
@@ -166,8 +167,8 @@ def _schedules(record: Record, sight: Sight | None) -> list[Chart]:
     decay = _logged(record, "decay", [line["decay"] for line in record.log])
     span = (0, record.steps)
     charts = [
-        Chart("Learning rate", [rate], "Up during warmup, then down a cosine.", span, from_zero=True),
-        Chart("Weight decay", [decay], "It rises along a cosine; biases and vectors have none.", span),
+        Chart("Learning rate", [rate], _course_of_rate(record.optimizer), span, from_zero=True),
+        Chart("Weight decay", [decay], f"{_course_of_decay(record.optimizer)}; biases and vectors have none.", span),
     ]
     if sight is not None and sight.averaged:
         momentum = sight.method.target.momentum
@@ -178,6 +179,20 @@ def _schedules(record: Record, sight: Sight | None) -> list[Chart]:
         )
         charts.append(Chart("Momentum of the target", [curve], explains, span, write=lambda value: f"{value:.5f}"))
     return charts
+
+
+def _course_of_rate(optimizer: AdamW) -> str:
+    warmup = "Up during warmup, then " if optimizer.warmup > 0 else "It goes "
+    if optimizer.cooldown is not None:
+        return f"{warmup}constant, and down a line during the cooldown."
+    return f"{warmup}down a cosine{', whose end would come later' if optimizer.horizon > 1 else ''}."
+
+
+def _course_of_decay(optimizer: AdamW) -> str:
+    first, last = optimizer.decay
+    if first == last:
+        return "The same throughout"
+    return f"It {'rises' if first < last else 'falls'} along a cosine"
 
 
 def _speed(record: Record) -> list[Chart]:
@@ -210,8 +225,3 @@ def _logged(record: Record, name: str, values: Sequence[Number | None], tone: st
 def whole_percent(share: Number) -> str:
     """A share on an axis: 5 %, 2.5 %."""
     return f"{tick(100 * share)} %"
-
-
-def small_percent(share: Number) -> str:
-    """A share that may be very small: 12 %, 0.034 %."""
-    return f"{100 * share:.2g} %"

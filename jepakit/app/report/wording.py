@@ -37,6 +37,13 @@ def percent(share: Number) -> str:
     return f"{100 * share:.1f} %"
 
 
+def small(share: Number) -> str:
+    """A share that may be tiny, or many times the whole: 0.034 %, 31 %, 67 times."""
+    if share >= 10:
+        return f"{share:,.0f} times"
+    return f"{100 * share:.2g} %" if share < 0.1 else f"{100 * share:.0f} %"
+
+
 def duration(seconds: Number) -> str:
     """Seconds, minutes or hours, whichever is easiest to read."""
     if seconds < 1:
