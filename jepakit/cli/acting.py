@@ -48,8 +48,9 @@ def plan(
 
     Args:
         runs: folders of runs on trajectories
-        world: where: two_rooms
-        goal: a picture to get to from the start of `seed`, instead of the goals of episodes
+        world: two_rooms, push, arm7_reach, arm7_grasp, arm7_reach_with_object, arm7_pick_place_subgoals or
+            arm7_pick_place_final; there are no goals in diverse_maze
+        goal: a picture to get to from the start of `seed`, instead of the goals of episodes; by what is seen alone
         episodes: how many of them
         seed: of starts, goals and searches
         video: a film of the first run, .mp4 or .gif
@@ -59,5 +60,8 @@ def plan(
     from jepakit.app import planning
 
     suite = planning.named_suite(world, episodes, seed)
-    loaded = {run.name: planning.open_run(run, device, trusted) for run in runs}
-    print(planning.compare(suite, loaded, video) if goal is None else planning.pursue(suite, loaded, goal, video))
+    loaded = {name: planning.open_run(run, device, trusted) for name, run in planning.label(runs).items()}
+    if goal is None:
+        planning.compare(suite, loaded, video)
+    else:
+        planning.pursue(suite, loaded, goal, video)

@@ -1,5 +1,6 @@
 """From collected episodes to a model that plans: every verb of worlds, on a few steps."""
 
+import inspect
 import json
 from dataclasses import replace
 
@@ -57,6 +58,51 @@ def test_everybody_plays_the_same_episodes_and_a_film_shows_the_first_run(runs, 
         assert (opened.n_frames, opened.size) == (9, (3 * 2 * 64 * planning.LARGER, 64 * planning.LARGER))
 
 
+def test_runs_are_called_by_as_much_of_their_paths_as_tells_them_apart(tmp_path):
+    paths = [tmp_path / part for part in ("a/model", "b/model", "random", "other", "true simulator")]
+    names = ["a/model", "b/model", f"{tmp_path.name}/random", "other", f"{tmp_path.name}/true simulator"]
+    assert planning.label(paths) == dict(zip(names, paths, strict=True))
+    with pytest.raises(ValueError, match="named twice"):
+        planning.label([tmp_path / "other", tmp_path / "b" / ".." / "other"])
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("film.avi", "ends in .mp4 or .gif"), ("file/film.mp4", "is no folder"), ("folder.mp4", "is a folder")],
+)
+def test_a_film_that_cannot_be_written_is_refused_before_anything_is_played(tmp_path, monkeypatch, name, told):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder.mp4").mkdir()
+    monkeypatch.setattr(planning, "play", lambda *_: pytest.fail("played"))
+    monkeypatch.setattr(planning, "towards", lambda *_: pytest.fail("planned"))
+    with pytest.raises(ValueError, match=told):
+        planning.compare(QUICK, {}, tmp_path / name)
+    with pytest.raises(ValueError, match=told):
+        planning.pursue(QUICK, {}, tmp_path / "goal.png", tmp_path / name)
+
+
+def test_the_table_is_told_before_the_film_is_made(runs, tmp_path, monkeypatch, capsys):
+    def fail(*_):
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(planning, "film", fail)
+    words = ["plan", str(runs / "two_rooms"), "--episodes", "2", "--video", str(tmp_path / "film.gif")]
+    assert cli.run(words) == 1
+    told = capsys.readouterr()
+    assert "| true simulator |" in told.out
+    assert "0 of " in told.out.split("actions clamped")[1]
+    assert "the disk is full" in told.err
+
+
+def test_every_suite_stands_in_the_help():
+    from jepakit.cli import acting
+
+    told = inspect.getdoc(acting.plan)
+    assert told is not None
+    for name in SUITES:
+        assert name in told
+
+
 def test_a_picture_is_a_goal(runs, tmp_path, capsys):
     world, seed = QUICK.simulator, torch.tensor([3])
     Image.fromarray(world.render(world.goal(seed))[0].numpy()).save(tmp_path / "goal.png")
@@ -92,6 +138,7 @@ def test_a_model_is_told_of_actions_as_its_data_were_cut(runs):
         (["plan", "RUN", "--goal", "nothing.png"], "nothing.png cannot be read as a picture"),
         (["plan", "BC", "--goal", "GOAL"], "this run cloned behavior"),
         (["plan", "RUN", "BC", "--goal", "GOAL"], "planned for with one run, 2 are named"),
+        (["plan", "RUN", "RUN", "--goal", "GOAL"], "two_rooms is named twice"),
         (["plan", "RUN", "--episodes", "1", "--video", "film.avi"], "a film ends in .mp4 or .gif"),
     ],
 )
