@@ -1,6 +1,7 @@
 """Own videos to a model, features and a classifier, by the four commands of the guide."""
 
 import json
+import os
 import re
 from collections import Counter
 from contextlib import closing
@@ -135,6 +136,25 @@ def test_embed_writes_one_row_per_window_of_a_movie(trained, tmp_path, capsys):
         frames = torch.stack(list(film.frames(range(4, 8))))
     alone = backbone(backbone.transform(frames)[None]).pooled()[0]
     np.testing.assert_allclose(rows[1]["feature"], alone.numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+@pytest.mark.parametrize("windows", [False, True])
+def test_a_name_that_is_not_utf8_does_not_cost_the_table(trained, suffix, windows, tmp_path, capsys):
+    """Nor does a class of that name."""
+    (tmp_path / "x").mkdir()
+    for place in (b"caf\xe9/\xff.mp4", b"tea/plain.mp4"):
+        path = os.path.join(os.fsencode(tmp_path / "x"), place)
+        os.makedirs(os.path.dirname(path))
+        os.replace(write_film(tmp_path / "film.mp4", count=4), path)
+    out = tmp_path / f"f{suffix}"
+    assert cli.run(["embed", str(trained), str(tmp_path / "x"), "--out", str(out), *["--windows"] * windows]) == 0
+    table = pyarrow.csv.read_csv(out) if suffix == ".csv" else pyarrow.parquet.read_table(out)
+    assert table["name"].to_pylist() == [r"caf\xe9/\xff.mp4", "tea/plain.mp4"]
+    assert table["class"].to_pylist() == [r"caf\xe9", "tea"]
+    assert (
+        r"not UTF-8, so odd bytes are written as \xff: 1 of the names, such as caf\xe9/\xff" in capsys.readouterr().err
+    )
 
 
 def test_windows_of_a_folder_keep_name_and_class(trained, videos, tmp_path, capsys):

@@ -81,7 +81,8 @@ def embed(
     batch = wanted.batch or (CLIPS_AT_ONCE if isinstance(samples, Videos) else PICTURES_AT_ONCE)
     features = gather(encode, dataset, batch)
     write(features, out, dataset.classes, classifier=classifier)
-    return features, (*samples.passed_over(), *(f"not readable, left out: {reason}" for reason in features.reasons))
+    left_out = (f"not readable, left out: {reason}" for reason in features.reasons)
+    return features, (*samples.passed_over(), *left_out, *_respelled(features))
 
 
 def _encoder(backbone: AnyBackbone, wanted: Wanted, place: torch.device) -> tuple[Encode, AttentiveClassifier | None]:
@@ -105,7 +106,7 @@ def _embed_windows(
     write(timeline.features, out, dataset.classes, timeline, classifier)
     left_out = (f"not readable, left out: {reason}" for reason in timeline.left_out)
     padded = (f"shorter than a window, so its only one is filled up: {name}" for name in timeline.padded)
-    return timeline.features, (*samples.passed_over(), *left_out, *padded)
+    return timeline.features, (*samples.passed_over(), *left_out, *padded, *_respelled(timeline.features))
 
 
 def write(
@@ -118,13 +119,14 @@ def write(
     """The table: columns name, label, class (where there are labels), start, end (of windows) and feature.
 
     Seconds are float64, a feature is a list of float32. With a `classifier` there are, in the place of the feature, the
-    likeliest class as `predicted`, and the probability of each class. The table appears when it is complete.
+    likeliest class as `predicted`, and the probability of each class. The table appears when it is complete. Bytes of a
+    name that are no UTF-8, which tables hold, are written as \\xff.
     """
-    columns: dict[str, pa.Array] = {"name": pa.array(features.names)}
+    columns: dict[str, pa.Array] = {"name": pa.array(map(_writable, features.names))}
     if features.labels is not None:
         columns["label"] = pa.array(features.labels.numpy())
     if features.labels is not None and classes is not None:
-        columns["class"] = pa.array([classes[label] for label in features.labels.tolist()])
+        columns["class"] = pa.array([_writable(classes[label]) for label in features.labels.tolist()])
     if timeline is not None:
         columns |= {"start": pa.array(timeline.starts.numpy()), "end": pa.array(timeline.ends.numpy())}
     rows = features.x.numpy()
@@ -148,4 +150,17 @@ def write(
 def _told(classifier: AttentiveClassifier) -> tuple[str, ...]:
     """What the classes are called: their numbers, where there is no name for each."""
     names, count = classifier.names or (), classifier.linear.out_features
-    return names if len(set(names)) == count else tuple(map(str, range(count)))
+    return tuple(map(_writable, names)) if len(set(names)) == count else tuple(map(str, range(count)))
+
+
+def _writable(name: str) -> str:
+    """A name as tables can hold it, with what is no UTF-8 as \\xff: file systems allow any bytes."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _respelled(features: Features) -> tuple[str, ...]:
+    """What the user should know of names that are written otherwise than they are."""
+    odd = dict.fromkeys(_writable(name) for name in features.names if _writable(name) != name)
+    if not odd:
+        return ()
+    return (f"not UTF-8, so odd bytes are written as \\xff: {len(odd)} of the names, such as {next(iter(odd))}",)
