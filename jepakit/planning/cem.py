@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
 from jepakit.planning.actions import ActionSpace, Box, require_box
@@ -70,8 +70,8 @@ class CEM(Planner):
             candidates = self._draw(box, mean, deviation, generators, iteration, elites)
             costs = finite(costs_of(candidates), candidates)
             best.see(candidates, costs, active)
-            elites = take(candidates, costs.topk(self.elites, largest=False).indices)
-            mean, deviation = self._move(mean, deviation, elites, active, box)
+            elites, found = best_of(candidates, costs, self.elites)
+            mean, deviation = self._move(mean, deviation, elites, active, active & (found >= min(2, self.elites)), box)
             if self.tolerance:
                 active &= (deviation > self.tolerance * box.radius).flatten(1).any(dim=1)
                 if not bool(active.any()):
@@ -106,13 +106,14 @@ class CEM(Planner):
         deviation: Float[Tensor, "b h a"],
         elites: Float[Tensor, "b e h a"],
         active: Bool[Tensor, "b"],
+        spread: Bool[Tensor, "b"],
         box: Box,
     ) -> tuple[Float[Tensor, "b h a"], Float[Tensor, "b h a"]]:
-        """Towards the elites, in episodes that are not done."""
+        """Towards the elites, in episodes that are not done; the deviation where elites are enough to have one."""
         variance, center = torch.var_mean(elites, dim=1, correction=0)
         wide = variance.sqrt_().lerp(deviation, self.momentum).maximum(self.least_spread * box.radius)
-        moving = active[:, None, None]
-        return torch.where(moving, center.lerp(mean, self.momentum), mean), torch.where(moving, wide, deviation)
+        moving, known = active[:, None, None], spread[:, None, None]
+        return torch.where(moving, center.lerp(mean, self.momentum), mean), torch.where(known, wide, deviation)
 
 
 ICEM = CEM(iterations=40, momentum=0.5, color=1.0, reused=0.3)
@@ -121,6 +122,19 @@ ICEM = CEM(iterations=40, momentum=0.5, color=1.0, reused=0.3)
 Those of the paper (appendix: momentum 0.1, color 2 and more, 10 elites, shrink 1.25, a few iterations) are ten times as
 fast, for replanning at every step; a single plan of theirs ends far from the optimum.
 """
+
+
+def best_of(
+    candidates: Float[Tensor, "b s h a"], costs: Float[Tensor, "b s"], count: int
+) -> tuple[Float[Tensor, "b e h a"], Int[Tensor, "b"]]:
+    """The best `count` candidates, and how many of them there are: those of infinite cost are none.
+
+    Where they are too few, they stand there again, the best first.
+    """
+    found = costs.topk(count, largest=False)
+    finite = found.values.isfinite().sum(dim=1)
+    places = torch.arange(count) % finite.unsqueeze(1)
+    return take(candidates, found.indices.gather(1, places)), finite
 
 
 def take(candidates: Float[Tensor, "b s h a"], places: Tensor) -> Float[Tensor, "b e h a"]:

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 from jepakit.planning.actions import ActionSpace, Choices, require_choices
-from jepakit.planning.cem import take
+from jepakit.planning.cem import best_of, take
 from jepakit.planning.planner import Best, CostsOf, Plan, Planner, finite, require_horizon
 
 
@@ -58,7 +58,7 @@ class CategoricalCEM(Planner):
             candidates = self._draw(choices, chances, generators)
             costs = finite(costs_of(candidates), candidates)
             best.see(candidates, costs, active)
-            elites = take(candidates, costs.topk(self.elites, largest=False).indices)
+            elites, _ = best_of(candidates, costs, self.elites)
             moved = elites.mean(dim=1).lerp(chances, self.momentum).lerp(torch.ones(()) / choices.count, self.least)
             chances = torch.where(active[:, None, None], moved, chances)
             active &= (chances.amax(dim=-1) <= 1 - self.tolerance).any(dim=1)

@@ -69,5 +69,6 @@ class MPPI(Planner):
         above = costs - costs.amin(dim=1, keepdim=True)
         mean = torch.where(counted, above, 0).sum(dim=1, keepdim=True) / counted.sum(dim=1, keepdim=True)
         apart = torch.where(counted, above - mean, 0).square().sum(dim=1, keepdim=True)
-        deviation = (apart / counted.sum(dim=1, keepdim=True)).sqrt().clamp(min=torch.finfo(costs.dtype).tiny)
-        return torch.softmax(-above / (self.temperature * deviation), dim=1)
+        deviation = (apart / counted.sum(dim=1, keepdim=True)).sqrt()
+        scale = (self.temperature * deviation).clamp(min=torch.finfo(costs.dtype).tiny)  # not 0, denormals or none
+        return torch.softmax(-above / scale, dim=1)

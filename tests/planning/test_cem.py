@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from jepakit.planning.actions import Box
-from jepakit.planning.cem import CEM
+from jepakit.planning.cem import CEM, best_of
 from jepakit.planning.mppi import MPPI
 from jepakit.planning.noise import coloring, draw_noise
 from jepakit.planning.planner import Plan, generators_for
@@ -28,6 +28,35 @@ def test_without_spread_the_plan_to_start_with_comes_back():
     start = Plan(torch.full((1, 2, 2), 0.4), torch.zeros(1), torch.zeros(1, 1))
     for planner in (CEM(spread=0.0), MPPI(spread=0.0)):
         torch.testing.assert_close(planner.plan(bowl, BOX, 2, generators_for([0]), start).actions, start.actions)
+
+
+def corner(actions):
+    """A bowl of which all but a corner, a twentieth of what is drawn at first, is forbidden."""
+    return (actions - 1.9).square().sum(dim=(2, 3)).masked_fill(actions[..., 0].amin(dim=2) < 1.6, torch.inf)
+
+
+def test_what_is_forbidden_is_no_elite():
+    seeds = range(20)
+    plan = CEM().plan(corner, BOX, 1, generators_for(seeds))
+    assert plan.cost.max() < 1e-3
+    candidates = torch.arange(5.0).view(1, 5, 1, 1)
+    elites, found = best_of(candidates, torch.tensor([[torch.inf, 3.0, 2.0, torch.inf, torch.inf]]), 3)
+    assert elites.flatten().tolist() == [2, 1, 2]
+    assert found == 2
+
+
+def test_a_search_does_not_end_at_the_first_thing_that_is_allowed():
+    """With one elite that is allowed, nobody knows how they spread: the search goes on as widely as before."""
+    widths = []
+
+    def watched(actions):
+        widths.append(actions.std(dim=1).mean().item())
+        costs = bowl(actions)
+        return costs if len(widths) > 1 else costs.masked_fill(costs > costs.amin(), torch.inf)
+
+    plan = CEM(iterations=20).plan(watched, BOX, 2, generators_for([0]))
+    assert widths[1] > 0.5 * widths[0]
+    assert plan.cost.item() < 1e-2
 
 
 def test_a_floor_keeps_the_search_alive():
@@ -115,6 +144,16 @@ def test_better_candidates_count_more_and_equal_ones_alike():
     torch.testing.assert_close(weights[0], torch.softmax(-torch.tensor([0.0, 1.0, 2.0]) / deviation, dim=0))
     torch.testing.assert_close(weights[1], torch.full((3,), 1 / 3))
     torch.testing.assert_close(weights[2], torch.softmax(torch.tensor([0.0, -2.0, -torch.inf]), dim=0))
+
+
+def test_equal_candidates_weigh_alike_where_the_processor_knows_no_denormals():
+    if not torch.set_flush_denormal(True):
+        pytest.skip("this processor cannot flush denormals")
+    try:
+        weights = MPPI(temperature=0.2)._weights(torch.ones(1, 4))
+    finally:
+        torch.set_flush_denormal(False)
+    torch.testing.assert_close(weights, torch.full((1, 4), 0.25))
 
 
 def test_noise_has_variance_one_and_the_power_of_its_color():

@@ -102,3 +102,16 @@ def test_numbers_that_make_no_search_of_choices_are_refused(fields, words):
 def test_a_beam_holds_something():
     with pytest.raises(ValueError, match="1 beginning or more"):
         Beam(width=0)
+
+
+def test_forbidden_choices_get_no_chance_from_being_among_the_best():
+    """One sequence in forty is allowed, fewer than there are elites: the chances move to these alone."""
+    drawn = []
+
+    def costs(actions):
+        drawn.append(actions)
+        forbidden = (actions[..., 1:].sum(dim=(2, 3))) > 0
+        return torch.zeros(actions.shape[:2]).masked_fill(forbidden, torch.inf)
+
+    CategoricalCEM(momentum=0.0, least=0.0).plan(costs, SPACE, HORIZON, generators_for([0]))
+    assert drawn[1].argmax(dim=-1).float().max() == 0
