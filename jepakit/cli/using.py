@@ -52,26 +52,29 @@ def embed(
 def export(
     source: Positional[str],
     out: Path,
-    format: Literal["safetensors", "hf", "onnx"] = "safetensors",
+    format: Literal["safetensors", "hf", "onnx", "official"] = "safetensors",
     entry: Literal["target_encoder", "ema_encoder", "encoder"] | None = None,
+    classifier: str | None = None,
     heads: int | None = None,
     trusted: bool = False,
 ) -> None:
     """The backbone of a run as files that others load.
 
     jepakit export runs/x --out exported --format hf
+    jepakit export runs/x --out released --format official     encoders and predictor for the reference code
 
     Args:
         source: a run, or anything that `jepakit.load` takes
         out: the folder to write
-        format: our own folder, Hugging Face transformers, or ONNX
-        entry: which encoder of an official file or checkpoint; the average if not given
+        format: our own folder, Hugging Face transformers, ONNX, or a .pt of the reference code
+        entry: which encoder of an official file or checkpoint; the average if not given, and all for official
+        classifier: an attentive classifier of the backbone to write beside it; that of the source if not given
         heads: attention heads, for a bare file of a width that was never published
         trusted: let the config name classes outside of jepakit, which are imported
     """
     from jepakit import pretrained
 
-    print(pretrained.export(source, out, format, entry, trusted=trusted, heads=heads))
+    print(pretrained.export(source, out, format, entry, trusted, heads, classifier))
 
 
 def convert(

@@ -10,7 +10,7 @@ from typing import Any
 
 from jepakit.config import Config, added
 from jepakit.pretrained import hub
-from jepakit.pretrained.families import require_numbers
+from jepakit.pretrained.families import ORIGIN, require_numbers, stated_origin
 from jepakit.pretrained.hugging_face_vjepa2 import DEFAULTS
 from jepakit.pretrained.networks import fill
 from jepakit.pretrained.weights import Source
@@ -31,8 +31,8 @@ from jepakit.weights.vjepa import LICENSES
 
 CLASSIFIER = "classifier.safetensors"
 ABOUT = "jepakit.classifier"
-# One head in V-JEPA's files; a list in those of V-JEPA 2, which trains a grid of them at once.
-NAMES = {"classifier": LICENSES["V-JEPA"], "classifiers": LICENSES["V-JEPA 2"]}
+# A list in the files of V-JEPA 2, which trains a grid of them at once; one head in V-JEPA's.
+NAMES = {"classifiers": LICENSES["V-JEPA 2"], "classifier": LICENSES["V-JEPA"]}
 PREFIXES = ("module.",)
 QUERY = "pooler.query_tokens"
 # Heads are in no tensor's shape: 16 in all released probes, whatever their backbone has (released configurations).
@@ -157,9 +157,9 @@ def _of_file(path: Path, heads: int | None) -> Head | None:
     state = strip_prefix(tensors_in(inner, where), PREFIXES)
     if unread := [key for key in UNREAD if key in state]:
         notes.append(f"{where}: left out: {listed(unread)}, which nothing reads")
-    if name and (ignored := sorted(str(key) for key in found.keys() - {name})):
+    if name and (ignored := sorted(str(key) for key in found.keys() - {name, ORIGIN})):
         notes.append(f"{path}: left out: {', '.join(ignored)}")
-    origin = {"source": path.name} | ({"license": NAMES[name]} if name else {})
+    origin = stated_origin(found, path) or {"source": path.name} | ({"license": NAMES[name]} if name else {})
     state = {key: tensor for key, tensor in state.items() if key not in UNREAD}
     model = _sized(state, heads, where)
     return Head(where=where, model=model, state=state, origin=origin, alone=True, notes=tuple(notes))

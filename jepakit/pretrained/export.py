@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +15,8 @@ from jepakit.config import Config
 from jepakit.contracts import Transform
 from jepakit.data.clip_transform import ClipTransform
 from jepakit.data.transforms import ImageTransform
-from jepakit.pretrained import hugging_face, onnx
+from jepakit.parts.nn.backbone import AnyBackbone
+from jepakit.pretrained import hugging_face, onnx, release
 from jepakit.pretrained.classifier import CLASSIFIER, Head, open_classifier
 from jepakit.pretrained.load import open_weights
 from jepakit.pretrained.networks import build_empty, fill
@@ -22,9 +24,8 @@ from jepakit.pretrained.own import BACKBONE, WHOLE
 from jepakit.pretrained.weights import Entry, Source, Weights
 from jepakit.train.checkpoint import FORMAT, flush
 from jepakit.weights.files import write_json, write_safetensors
-from jepakit.weights.keys import State
 
-Format = Literal["safetensors", "hf", "onnx"]
+Format = Literal["safetensors", "hf", "onnx", "official"]
 
 
 def export(
@@ -34,24 +35,37 @@ def export(
     entry: Entry | None = None,
     trusted: bool = False,
     heads: int | None = None,
+    classifier: Source | None = None,
 ) -> str:
     """Writes the backbone at `source` to the new folder `out` and returns what a user should read about it.
 
-    "safetensors" is our own folder for `jepakit.load`, "hf" one for `from_pretrained` of `IJepaModel` or `VJEPA2Model`,
-    "onnx" a graph.
+    "safetensors" is our own folder for `jepakit.load`, "hf" one for `from_pretrained` of `IJepaModel`, `VJEPA2Model` or
+    `VJEPA2ForVideoClassification`, "onnx" a graph, "official" a .pt of the reference code with encoders and predictor.
+    An attentive `classifier` (that of the source, if none is named) is written, too, but for ONNX.
     Raises ValueError if `out` is in use or the source does not fit, ImportError if ONNX is not installed.
     """
+    head = _find_classifier(source, classifier, heads)
+    if head is not None and head.alone and classifier is None:
+        return _export_probe(head, out, format)
     weights = open_weights(source, trusted, heads, entry)
-    backbone = weights.backbone(entry)
-    lines = [*weights.description()]
+    lines, backbone = weights.description(), weights.backbone(entry)
+    if head is not None:
+        lines += _beside(head, backbone, format, asked=classifier is not None)
+        weights = replace(weights, origin=_merged(weights.origin, head.origin))
     with new_folder(out) as folder:
-        if format == "safetensors":
-            _write_own(folder, BACKBONE, backbone.state_dict(), weights.model, weights.transform, weights.origin)
-        elif format == "onnx":
-            _write_config(folder, weights.model, weights.transform, weights.origin)
-            lines += onnx.write(folder, backbone, _input_shape(weights), weights.origin)
+        if format == "hf":
+            parts = backbone, weights.predictor, weights.model, weights.origin
+            lines += hugging_face.write_folder(folder, *parts, head)
         else:
-            lines += hugging_face.write_folder(folder, backbone, weights.predictor, weights.model, weights.origin)
+            kept = None if format == "onnx" else head
+            _write_config(folder, weights.model, weights.transform, weights.origin, kept, tensors=format != "official")
+        if format == "safetensors":
+            write_safetensors(folder / BACKBONE, backbone.state_dict(), weights.origin)
+        elif format == "onnx":
+            lines += onnx.write(folder, backbone, _input_shape(weights), weights.origin)
+        elif format == "official":
+            lines += release.write_networks(folder, weights, entry)
+            lines += [] if head is None else release.write_probe(folder, head)
     return "\n".join([*lines, f"written: {out}"])
 
 
@@ -79,6 +93,44 @@ def convert(
     return "\n".join([*weights.description(), *(head.notes if head else ()), f"written: {out}"])
 
 
+def _find_classifier(source: Source, classifier: Source | None, heads: int | None) -> Head | None:
+    head = open_classifier(source if classifier is None else classifier, heads)
+    if head is None and classifier is not None:
+        raise ValueError(f"{classifier} holds no attentive classifier")
+    return head
+
+
+def _beside(head: Head, backbone: AnyBackbone, format: Format, asked: bool) -> list[str]:
+    """What to tell of a classifier beside its backbone. Raises ValueError if they do not fit together."""
+    if format == "onnx" and asked:
+        raise ValueError("a graph of ONNX is a backbone alone; leave classifier out")
+    if format == "onnx":
+        return [f"left out: {head.where}, for the graph is the backbone alone"]
+    if head.model.dim != backbone.dim:
+        raise ValueError(
+            f"{head.where} reads tokens of {head.model.dim} numbers, this backbone gives {backbone.dim}; name the "
+            "backbone that it was fitted on"
+        )
+    return head.description()
+
+
+def _merged(origin: Mapping[str, str], other: Mapping[str, str]) -> dict[str, str]:
+    """The origin of a backbone, with the licence of the classifier beside it where that is another one."""
+    licenses = [each["license"] for each in (origin, other) if "license" in each]
+    return {**origin, **({"license": " AND ".join(dict.fromkeys(licenses))} if licenses else {})}
+
+
+def _export_probe(head: Head, out: Path, format: Format) -> str:
+    if format == "safetensors":
+        return _convert_probe(head, out)
+    if format != "official":
+        raise ValueError(f"{head.where} is a classifier alone; name it as classifier beside the backbone that it reads")
+    with new_folder(out) as folder:
+        _write_config(folder, None, None, head.origin, head, tensors=False)
+        lines = release.write_probe(folder, head)
+    return "\n".join([*head.description(), *lines, f"written: {out}"])
+
+
 def _convert_probe(head: Head, out: Path) -> str:
     with new_folder(out) as folder:
         _write_config(folder, None, None, head.origin, head)
@@ -96,7 +148,8 @@ def save_backbone(
     fill(method.kept, backbone.state_dict(), "the backbone to save")
     chosen = transform if transform is not None else getattr(backbone, "transform", None)
     with new_folder(out) as folder:
-        _write_own(folder, BACKBONE, backbone.state_dict(), model, chosen, origin)
+        write_safetensors(folder / BACKBONE, backbone.state_dict(), origin)
+        _write_config(folder, model, chosen, origin)
 
 
 @contextmanager
@@ -121,26 +174,21 @@ def new_folder(out: Path) -> Iterator[Path]:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def _write_own(
-    folder: Path, name: str, state: State, model: Config, transform: Transform | None, origin: Mapping[str, str]
-) -> None:
-    write_safetensors(folder / name, state, origin)
-    _write_config(folder, model, transform, origin)
-
-
 def _write_config(
     folder: Path,
     model: Config | None,
     transform: Transform | None,
     origin: Mapping[str, str],
     head: Head | None = None,
+    tensors: bool = True,
 ) -> None:
-    """What the folder holds, in words, and its classifier, if there is one."""
+    """What the folder holds, in words, and the `tensors` of its classifier, if there is one."""
     described: dict[str, Any] = {"format": FORMAT}
     if model is not None:
         described |= {"model": model.to_json(), "transform": None if transform is None else transform.to_json()}
     if head is not None:
         described["classifier"] = head.model.to_json()
+    if head is not None and tensors:
         write_safetensors(folder / CLASSIFIER, head.state, origin)
     write_json(folder / "config.json", {**described, **origin})
 

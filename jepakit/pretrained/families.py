@@ -12,6 +12,8 @@ from jepakit.weights.keys import State
 
 ENCODERS = {"target_encoder": "target.network", "ema_encoder": "target.network", "encoder": "backbone"}
 """What released files call their encoders, and where our method has them. Distilled ones have an `ema_encoder`."""
+ORIGIN = "origin"
+"""Source and licence in a file of ours for the reference code, which does not look for them."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,14 @@ def read_encoders(networks: Networks, read: Callable[[State, str], Encoder]) -> 
     state = {key: tensor for name, encoder in encoders.items() for key, tensor in
              placed(ENCODERS[name], encoder.state).items()}  # fmt: skip
     return first, state, [note for encoder in encoders.values() for note in encoder.notes]
+
+
+def stated_origin(found: Mapping[str, Any], path: Path) -> dict[str, str] | None:
+    """Source and licence that a file of ours states; None for a file that does not."""
+    stated = found.get(ORIGIN)
+    if not isinstance(stated, dict):
+        return None
+    return {"source": path.name} | {key: str(stated[key]) for key in ("source", "license") if key in stated}
 
 
 def require_equal(described: Mapping[str, Any], found: Mapping[str, Any], path: Path) -> None:

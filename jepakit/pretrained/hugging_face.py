@@ -9,6 +9,8 @@ from jepakit.family.vjepa2 import VJEPA2
 from jepakit.parts.nn.backbone import AnyBackbone, Backbone
 from jepakit.pretrained import hugging_face_ijepa as ijepa
 from jepakit.pretrained import hugging_face_vjepa2 as vjepa2
+from jepakit.pretrained.classifier import Head
+from jepakit.pretrained.hugging_face_classifier import add_classifier
 from jepakit.pretrained.weights import Weights
 from jepakit.weights.files import read_json, read_sharded, write_json, write_safetensors
 from jepakit.weights.keys import State
@@ -43,7 +45,12 @@ def read_folder(path: Path, name: str) -> Weights:
 
 
 def write_folder(
-    folder: Path, backbone: AnyBackbone, predictor: State | None, model: Config, origin: Mapping[str, str]
+    folder: Path,
+    backbone: AnyBackbone,
+    predictor: State | None,
+    model: Config,
+    origin: Mapping[str, str],
+    classifier: Head | None = None,
 ) -> list[str]:
     """config.json, model.safetensors, the file of its processor and a model card, for `from_pretrained`.
 
@@ -51,9 +58,13 @@ def write_folder(
     """
     match model, backbone:
         case IJEPA(), Backbone():
+            if classifier is not None:
+                raise ValueError("transformers has no attentive classifier of an I-JEPA; export to safetensors")
             written, head = ijepa.write(backbone, model), "An I-JEPA encoder"
         case VJEPA2(), Backbone():
             written, head = vjepa2.write(backbone, predictor, model), "A V-JEPA 2 encoder"
+            if classifier is not None:
+                written, head = add_classifier(written, classifier, model), f"{head} with an attentive classifier"
         case _:
             raise ValueError(f"transformers has no model for a {type(model).__name__}; export to safetensors or onnx")
     for file, content in written.files.items():

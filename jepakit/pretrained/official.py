@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from jepakit.pretrained import classifier, ijepa, vjepa, vjepa2, vjepa2_ac, vjepa21
-from jepakit.pretrained.families import ENCODERS, Family, Networks
+from jepakit.pretrained.families import ENCODERS, ORIGIN, Family, Networks, stated_origin
 from jepakit.pretrained.weights import Entry, Weights
 from jepakit.weights.files import read_checkpoint, read_safetensors, tensors_in
 from jepakit.weights.keys import State, strip_prefix
@@ -27,7 +27,7 @@ def read_file(path: Path, heads: int | None = None, entry: Entry | None = None) 
     reading = family.read(networks, heads)
     # Only the release has both encoders in one file; of a single network nobody can say whose it is.
     is_released = len(ENCODERS.keys() & found.keys()) > 1
-    origin = {"source": path.name} | ({"license": family.LICENSE} if is_released else {})
+    origin = stated_origin(found, path) or {"source": path.name} | ({"license": family.LICENSE} if is_released else {})
     return Weights(
         where=str(path), model=reading.model, transform=reading.transform, state=reading.state, origin=origin,
         notes=(*notes, *reading.notes),
@@ -71,7 +71,7 @@ def _networks(found: dict[str, Any], path: Path, entry: Entry | None) -> tuple[N
             names.remove("target_encoder")
     encoders = {name: _plain(found[name], f"{name} of {path}") for name in names}
     predictor = _plain(found["predictor"], f"predictor of {path}") if parts else None
-    ignored = sorted(str(name) for name in found.keys() - {*names, *parts})
+    ignored = sorted(str(name) for name in found.keys() - {*names, *parts, ORIGIN})
     return Networks(str(path), encoders, predictor), [f"{path}: left out: {', '.join(ignored)}"] if ignored else []
 
 

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from safetensors.torch import load_file
 from torch import Generator, Tensor
 from torch.nn import functional
 
+from jepakit.config import Config
 from jepakit.contracts import Rows, step_at
 from jepakit.family.ijepa import IJEPA
 from jepakit.family.vjepa import VJEPA
@@ -24,8 +26,11 @@ from jepakit.parts.nn.position import GridPosition
 from jepakit.parts.predictors.dynamics import Conditions
 from jepakit.parts.regularizers.samples import Samples
 from jepakit.parts.regularizers.sigreg import SIGReg
-from jepakit.pretrained.networks import fill
+from jepakit.pretrained.classifier import Classifier, Head
+from jepakit.pretrained.networks import fill, placed
 from jepakit.pretrained.positions import without_table
+from jepakit.pretrained.release import write_networks, write_probe
+from jepakit.pretrained.weights import Weights
 from jepakit.probes.classifier import AttentiveClassifier
 from jepakit.tokens import Places, Split, Tokens
 from jepakit.weights import vjepa, vjepa2_ac
@@ -84,6 +89,7 @@ def build_ijepa(recording: Recording) -> MaskedJEPA:
         fill(network, without_table(theirs, config.extent, "pos_embed"), "the recorded encoder")
     theirs = predictor_map(config.predictor_depth).read(predictor, "the recorded predictor")
     fill(method.predictor, without_table(theirs, config.extent, "pos_embed"), "the predictor")
+    check_export(config, method, recording, "module.")
     return method.eval()
 
 
@@ -123,6 +129,11 @@ def check_probe(recording: Recording) -> None:
     ).eval()
     fill(probe, recording.part("classifier"), "the recorded classifier")
     close(probe(recording.tensors["in.tokens"]), recording.tensors["out.logits"], "logits")
+    head = Head(where="", model=Classifier.of(probe), state=probe.state_dict(), origin={}, alone=True)
+    with TemporaryDirectory() as folder:
+        write_probe(Path(folder), head)
+        written = torch.load(Path(folder) / "probe.pt", weights_only=True)
+    same(written["classifiers"][0], recording.part("classifier"), "module.")
 
 
 def take_table(state: dict[str, Tensor], position: GridPosition, name: str) -> dict[str, Tensor]:
@@ -164,6 +175,7 @@ def check_vjepa(recording: Recording) -> None:
     theirs = mapped.read(recording.part("predictor"), "the predictor")
     fill(method.predictor, take_table(theirs, method.predictor.position, "the predictor"), "the predictor")
     check_clip(method, recording, {"predicted": sizes["mask_index"]}, expected)
+    check_export(config, method, recording, "module.backbone.")
 
 
 @torch.no_grad()
@@ -181,6 +193,7 @@ def check_vjepa2(recording: Recording) -> None:
     asked = {name: int(name.rpartition("_")[2]) for name in expected if name.startswith("predicted.mask_index_")}
     assert asked, "a recording of V-JEPA 2 says which mask token it was made with"
     check_clip(method, recording, asked, expected)
+    check_export(config, method, recording, "module.backbone.")
 
 
 def check_clip(method: MaskedJEPA, recording: Recording, asked: dict[str, int], expected: dict[str, Tensor]) -> None:
@@ -205,6 +218,29 @@ def check_vjepa21(recording: Recording) -> None:
     close(method.backbone(given["video"]).values, expected["full"], "full")
     close(method.backbone(given["image"]).values, expected["image"], "image")
     close(method.backbone(given["video"], layers=levels).values, expected["hierarchical"], "hierarchical")
+    check_export(config, method, recording, "module.backbone.")
+
+
+def check_export(config: Config, method: MaskedJEPA, recording: Recording, prefix: str) -> None:
+    """The networks that were filled, exported for the reference code: every name, shape and number of the recording."""
+    encoder, predictor = recording.part("encoder"), recording.part("predictor")
+    state = placed("backbone", method.backbone.state_dict())
+    state |= placed("predictor", method.predictor.state_dict()) if predictor else {}
+    with TemporaryDirectory() as folder:
+        weights = Weights(where="the recording", model=config, transform=None, state=state, origin={})
+        write_networks(Path(folder), weights, "encoder")
+        written = torch.load(Path(folder) / "weights.pt", weights_only=True)
+    for name, recorded in (("encoder", encoder), ("target_encoder", encoder), ("predictor", predictor)):
+        if recorded:
+            same(written[name], recorded, prefix)
+
+
+def same(written: dict[str, Tensor], recorded: dict[str, Tensor], prefix: str) -> None:
+    """Bit by bit, but for tables of positions, which are computed anew."""
+    assert written.keys() == {prefix + name for name in recorded}
+    for name, tensor in recorded.items():
+        assert written[prefix + name].shape == tensor.shape
+        close(written[prefix + name], tensor, name, 1e-6 if name.endswith("pos_embed") else 0.0)
 
 
 def check_sigreg(recording: Recording) -> None:

@@ -15,7 +15,16 @@ from jepakit.data.transforms import IMAGENET_MEAN
 from jepakit.family import vjepa21
 from jepakit.family.vjepa2 import VJEPA2
 from jepakit.methods.masked import MaskedJEPA
-from jepakit.pretrained import convert, export, load, load_classifier, load_method, open_weights, save_backbone
+from jepakit.pretrained import (
+    convert,
+    export,
+    load,
+    load_classifier,
+    load_method,
+    open_weights,
+    save_backbone,
+    save_classifier,
+)
 from jepakit.pretrained.clips import usual_transform
 from jepakit.pretrained.networks import fill
 from jepakit.probes.classifier import AttentiveClassifier
@@ -223,6 +232,61 @@ def test_our_export_loads_in_transformers_with_equal_output(whole: bool, tmp_pat
         everything = [torch.arange(48).expand(2, -1)]
         theirs = reference(clip().transpose(1, 2), context_mask=everything, target_mask=[target])
         close(asked.values, theirs.predictor_output.last_hidden_state)
+
+
+@pytest.mark.parametrize("depth", [1, 4])
+@pytest.mark.parametrize("names", [("push", "pull", "open", "close", "hold"), None])
+@torch.no_grad()
+def test_our_export_with_a_classifier_classifies_in_transformers(
+    depth: int, names: tuple[str, ...] | None, tmp_path: Path
+) -> None:
+    method, head = make_source(tmp_path / "ours", MODEL), AttentiveClassifier(MODEL.dim, 4, depth, 5, eps=MODEL.eps)
+    add_noise(head.eval(), depth)
+    head.names = names
+    save_classifier(head, tmp_path / "head.safetensors")
+    told = export(tmp_path / "ours", tmp_path / "hf", "hf", classifier=tmp_path / "head.safetensors")
+    assert "differ" not in told
+    reference, report = VJEPA2ForVideoClassification.from_pretrained(tmp_path / "hf", output_loading_info=True)
+    assert not any(report.values())
+    close(head(method.kept(clip()).values), reference.eval()(clip().transpose(1, 2)).logits)
+    assert reference.config.id2label[4] == ("hold" if names else "LABEL_4")
+    assert "pipeline_tag: video-classification" in (tmp_path / "hf/README.md").read_text()
+    again = load_classifier(tmp_path / "hf")
+    close(again(load(tmp_path / "hf")(clip()).values), head(method.kept(clip()).values))
+    export(tmp_path / "hf", tmp_path / "again", "hf")  # that of the source, if none is named
+    assert (tmp_path / "again/config.json").read_text() == (tmp_path / "hf/config.json").read_text()
+
+
+@torch.no_grad()
+def test_another_eps_is_told_and_changes_little(tmp_path: Path) -> None:
+    method, head = make_source(tmp_path / "ours", MODEL), AttentiveClassifier(MODEL.dim, 4, 4, 5, eps=1e-5)
+    add_noise(head.eval(), 4)
+    save_classifier(head, tmp_path / "head.safetensors")
+    told = export(tmp_path / "ours", tmp_path / "hf", "hf", classifier=tmp_path / "head.safetensors")
+    assert "norms of the classifier have eps 1e-05, in transformers the 1e-06 of its backbone" in told
+    reference = VJEPA2ForVideoClassification.from_pretrained(tmp_path / "hf").eval()
+    off = (head(method.kept(clip()).values) - reference(clip().transpose(1, 2)).logits).abs().max()
+    assert off < 1e-2
+
+
+@pytest.mark.parametrize(
+    ("heads", "layers", "segments", "words"),
+    [
+        (3, (-1,), 1, "has 3 attention heads; in transformers a classifier has those of its backbone, which are 4"),
+        (4, (-2, -1), 1, r"reads levels \(-2, -1\) of 1 segments; that of transformers reads the last level"),
+        (4, (-1,), 2, r"reads levels \(-1,\) of 2 segments"),
+    ],
+)
+def test_a_classifier_that_transformers_cannot_compute_is_told(
+    heads: int, layers: tuple[int, ...], segments: int, words: str, tmp_path: Path
+) -> None:
+    make_source(tmp_path / "ours", MODEL, whole=False)
+    head = AttentiveClassifier(MODEL.dim, heads, 1, 5)
+    head.layers, head.segments = layers, segments
+    save_classifier(head, tmp_path / "head.safetensors")
+    with pytest.raises(ValueError, match=words):
+        export(tmp_path / "ours", tmp_path / "hf", "hf", classifier=tmp_path / "head.safetensors")
+    assert not (tmp_path / "hf").exists()
 
 
 @pytest.mark.parametrize("size", [224, 256, 384, 65])
