@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -81,6 +82,8 @@ def settle_parts(listing: Listing) -> Listing:
     A labeled collection without a test part loses 10 % of its rows to it, and 10 % to validation, chosen by a hash
     of their names: adding pictures later moves none of the others. A lone validation part is taken as the test part,
     as everybody does with ImageNet, and another one is drawn from the training rows.
+
+    Notes name the classes that a part lacks.
     """
     count = len(listing.names)
     parts = torch.zeros(count, dtype=torch.int64) if listing.parts is None else listing.parts.clone()
@@ -98,7 +101,26 @@ def settle_parts(listing: Listing) -> Listing:
     if not (parts == VALIDATION).any():
         parts[free & (shares >= HELD_OUT) & (shares < 2 * HELD_OUT)] = VALIDATION
         notes.append(f"about {HELD_OUT:.0%} of the training samples, chosen by a hash of their names, are validation")
-    return replace(listing, parts=parts, notes=tuple(notes))
+    return replace(listing, parts=parts, notes=(*notes, *_say_what_lacks(listing, parts)))
+
+
+def _say_what_lacks(listing: Listing, parts: Int[Tensor, "n"]) -> list[str]:
+    """A sentence for a test part without samples, and for each part without a class that others have."""
+    assert listing.labels is not None
+    found, known = [], listing.labels >= 0
+    classes = listing.labels[known].unique().tolist()
+    for code, part in enumerate(PARTS):
+        counts = Counter(listing.labels[known & (parts == code)].tolist())
+        absent = [label for label in classes if label not in counts]
+        if not absent or not (counts or code == TEST):
+            continue
+        lacking = ", ".join(str(label) if listing.classes is None else listing.classes[label] for label in absent[:3])
+        found.append(
+            f"the {part} part has {counts.total()} of {int(known.sum())} labeled samples and none of {len(absent)} of "
+            f"{len(classes)} classes ({lacking}{', ...' if len(absent) > 3 else ''}), so figures of it say little: "
+            "bring more samples, or parts of your own, such as folders called train and test with all classes in each"
+        )
+    return found
 
 
 def rows_to_pretrain(listing: Listing) -> Int[Tensor, "n"]:

@@ -75,10 +75,18 @@ class Splits:
         """
         train, augmented = data.split("train"), data.split("train", augmented=True)
         validation, test = data.split("validation"), data.split("test")
-        if train is None or augmented is None or test is None:
+        if train is None and validation is None and test is None:
             raise ValueError(
                 "a probe needs labeled training and test samples, and this data has none; "
                 "put each class into a folder of its own, or name another labeled set with --data.root"
+            )
+        if train is None or augmented is None or test is None:
+            counts = zip(("train", "validation", "test"), map(_count, (train, validation, test)), strict=True)
+            raise ValueError(
+                "a probe needs labeled samples to train on and others to test on, and these are too few for both "
+                f"({'; '.join(f'{part}: {count}' for part, count in counts)}): bring more samples, or parts of your "
+                "own, such as folders called train and test with all classes in each, or name another labeled set "
+                "with --data.root"
             )
         if len(torch.as_tensor(train.labels).unique()) < 2:
             raise ValueError(f"a probe tells at least 2 classes apart, but all {len(train)} training ones are alike")
@@ -88,6 +96,16 @@ class Splits:
         rest = torch.arange(len(train))[~torch.isin(torch.arange(len(train)), held)]
         chosen_on = f"{SHARE_TO_CHOOSE:.0%} of every class of the training split"
         return cls(Subset(train, rest), Subset(train, held), test, Subset(augmented, rest), chosen_on)
+
+
+def _count(dataset: Dataset | None) -> str:
+    """How many samples of which classes there are."""
+    if dataset is None:
+        return "none"
+    values, counts = torch.as_tensor(dataset.labels).unique(return_counts=True)
+    names = [str(value) if dataset.classes is None else dataset.classes[value] for value in values.tolist()]
+    told = [f"{count} {name}" for name, count in zip(names, counts.tolist(), strict=True)]
+    return ", ".join(told if len(told) < 6 else [*told[:4], f"{len(told) - 4} classes more"])
 
 
 def stratified(labels: Int[Tensor, "n"], share: float, generator: Generator) -> Int[Tensor, "k"]:

@@ -40,9 +40,21 @@ def test_augmented_samples_are_those_of_the_training_split(parts):
 
 def test_data_without_labels_or_test_is_refused():
     unlabeled = Arrays(pictures(3).x)
-    for parts in (Parts(unlabeled, unlabeled), Parts(pictures(3), None)):
-        with pytest.raises(ValueError, match="labeled training and test samples"):
-            Splits.of(parts)
+    parts = Parts(unlabeled, unlabeled)
+    parts.parts["train"] = parts.parts["test"] = None
+    with pytest.raises(ValueError, match=r"labeled training and test samples.*put each class into a folder of its own"):
+        Splits.of(parts)
+
+
+def test_data_that_are_too_few_for_all_parts_are_counted_by_part_and_class():
+    """Their classes lie in folders of their own already."""
+    few, more = pictures(3, classes=2), pictures(1, classes=8)
+    with pytest.raises(ValueError, match=r"train: 3 0, 3 1; validation: none; test: none\): bring more samples"):
+        Splits.of(Parts(few, None))
+    with pytest.raises(ValueError, match=r"train: 1 0, 1 1, 1 2, 1 3, 4 classes more; validation: 3 0, 3 1; test"):
+        Splits.of(Parts(more, None, few))
+    with pytest.raises(ValueError, match="train: none; validation: none; test: 3 0, 3 1"):
+        Splits.of(Parts(None, few))
 
 
 def test_a_single_class_is_refused():
