@@ -13,7 +13,7 @@ from jepakit.config import Config
 from jepakit.contracts import Cost, Observation, State, WorldModel
 from jepakit.planning.actions import ActionSpace
 from jepakit.planning.cem import CEM
-from jepakit.planning.costs import Reach
+from jepakit.planning.costs import Reach, cost_at
 from jepakit.planning.planner import CostsOf, Plan, Planner, generators_for
 
 SEARCH, REACH = CEM(), Reach()
@@ -156,10 +156,11 @@ class Pursuit:
     def __call__(self, observation: Observation) -> Float[Tensor, "b e a"]:
         """The next actions, as many as are done before it wants to look again."""
         controller, planning = self.controller, self.controller.planning
+        seen = moved(observation, controller.device)
         with torch.no_grad():
-            state = controller.model.encode(moved(observation, controller.device))
+            state = controller.model.encode(seen)
         self.plan = planning.planner.plan(
-            controller.costs_of(state, self.cost),
+            controller.costs_of(state, cost_at(self.cost, seen)),
             controller.space,
             planning.horizon,
             generators_for(self.seeds, self._calls),

@@ -5,23 +5,21 @@ A `contracts.Cost` gives one number per future. Costs are put together by `Weigh
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from jepakit.config import Config, added
-from jepakit.contracts import Cost, Energy, State
+from jepakit.contracts import Cost, Energy, Observation, State, WorldModel
 from jepakit.parts import energies
 from jepakit.tokens import Tokens
 
 When = Literal["last", "sum"]
 """Which moments of a future count: the last one alone, or all of them."""
 Measure = Literal["l1", "l2", "root_l2", "cosine"]
-Imagine = Callable[[Float[Tensor, "b s h a"]], State]
-"""What another model (or this one, told something else) imagines under the same actions."""
 ENERGIES: dict[Measure, Energy] = {
     "l1": energies.l1, "l2": energies.l2, "root_l2": energies.root_l2, "cosine": energies.cosine,
 }  # fmt: skip
@@ -39,6 +37,10 @@ class Weighted:
 
     def __call__(self, states: State, actions: Float[Tensor, "b s h a"]) -> Float[Tensor, "b s"]:
         return torch.stack([weight * cost(states, actions) for weight, cost in self.terms]).sum(dim=0)
+
+    def at(self, observation: Observation) -> "Weighted":
+        """The same sum, of costs that know what is seen now."""
+        return Weighted(tuple((weight, cost_at(cost, observation)) for weight, cost in self.terms))
 
 
 @dataclass(frozen=True)
@@ -149,19 +151,43 @@ class Value:
 class Disagreement:
     """How unsure a future is: the variance of what several imagine under the same actions, summed over time.
 
-    `others` imagine beside the model that plans: other members of an ensemble that share its encoder, or the same model
-    under other draws of its latent variable. Variances are averaged over the numbers of a latent.
+    `others` imagine beside the model that plans, from the same moment: members of an ensemble that share its encoder.
+    What is seen at that moment each of them encodes itself, once a plan (`at`), for a predictor remembers in its own
+    way. Variances are averaged over the numbers of a latent.
     """
 
-    others: tuple[Imagine, ...]
+    others: tuple[WorldModel, ...]
+    starts: tuple[State, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.others:
             raise ValueError("one model does not disagree with itself; give 1 other or more")
 
+    def at(self, observation: Observation) -> "Disagreement":
+        """The same cost, from what is seen now on."""
+        with torch.no_grad():
+            return replace(self, starts=tuple(model.encode(observation) for model in self.others))
+
     def __call__(self, states: State, actions: Float[Tensor, "b s h a"]) -> Float[Tensor, "b s"]:
-        every = torch.stack([states.latent, *(imagine(actions).latent for imagine in self.others)])
-        return every.var(dim=0, correction=0).mean(dim=(-2, -1)).sum(dim=2)
+        """Raises ValueError where nobody has said from where (`at`)."""
+        if not self.starts:
+            raise ValueError(
+                "what others imagine begins at what is seen now; plan with a Controller, or call `at` first"
+            )
+        others = [model.imagine(start, actions).latent for model, start in zip(self.others, self.starts, strict=True)]
+        return torch.stack([states.latent, *others]).var(dim=0, correction=0).mean(dim=(-2, -1)).sum(dim=2)
+
+
+@runtime_checkable
+class Situated(Protocol):
+    """A cost that has to know, at every plan anew, what is seen when it begins."""
+
+    def at(self, observation: Observation) -> Cost: ...
+
+
+def cost_at(cost: Cost, observation: Observation) -> Cost:
+    """The cost of a plan that begins at what is seen now."""
+    return cost.at(observation) if isinstance(cost, Situated) else cost
 
 
 @dataclass(frozen=True, kw_only=True)

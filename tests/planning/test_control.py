@@ -8,10 +8,11 @@ from point import PointWorld
 
 from jepakit.config import Config
 from jepakit.contracts import Observation, State, WorldModel
+from jepakit.family.leworld import TINY
 from jepakit.planning.actions import Box
 from jepakit.planning.cem import CEM
 from jepakit.planning.control import Controller, Planning, Timing
-from jepakit.planning.costs import Reach
+from jepakit.planning.costs import Disagreement, Reach, Weighted
 from jepakit.planning.gradient import Gradient
 from jepakit.planning.planner import Plan, Planner
 from jepakit.planning.simulated import Simulated
@@ -195,3 +196,33 @@ def test_a_state_of_many_tokens_is_pursued():
     planning = Planning(planner=CEM(iterations=10), horizon=3, execute=None)
     actions = Controller(Shift(), planning, space).begin(Observation(goal), [0])(Observation(start))
     torch.testing.assert_close(actions.sum(dim=1), torch.ones(1, 2), atol=0.05, rtol=0)
+
+
+def test_what_an_ensemble_is_unsure_of_is_asked_anew_at_every_plan():
+    """Two predictors of one encoder that remember frames: at each of two plans, from what was seen by then."""
+    torch.manual_seed(0)
+    tiny = replace(TINY, proprio=0)
+    model, other = tiny.build().eval(), tiny.build().eval()
+    other.network.load_state_dict(model.network.state_dict())  # what two trainings have in common
+    space, draw = Box(low=(-1.0,) * TINY.action, high=(1.0,) * TINY.action), torch.Generator().manual_seed(1)
+    planning, wish = Planning(planner=Recorder(), horizon=2), Reach()
+    controller = Controller(
+        model, planning, space, lambda goal: Weighted(((1.0, wish(goal)), (3.0, Disagreement((other,)))))
+    )
+    clips, told = (
+        torch.randn(2, *TINY.samples[0], generator=draw),
+        torch.randn(2, TINY.frames - 1, TINY.action, generator=draw),
+    )
+    pursuit, paid = controller.begin(Observation(clips[:, :, -1:]), [3, 4]), []
+    for count in (1, 3):
+        seen = Observation(clips[:, :, :count], None, told[:, : count - 1])
+        pursuit(seen)
+        actions = pursuit.plan.actions.unsqueeze(1)
+        futures = [each.imagine(each.encode(seen), actions) for each in (model, other)]
+        unsure = (
+            torch.stack([future.latent for future in futures]).var(dim=0, correction=0).mean(dim=(-2, -1)).sum(dim=2)
+        )
+        far = wish(model.encode(Observation(clips[:, :, -1:])))(futures[0], actions)
+        torch.testing.assert_close(pursuit.plan.cost, (far + 3 * unsure)[:, 0])
+        paid.append(unsure)
+    assert (paid[0] - paid[1]).abs().min() > 1e-4

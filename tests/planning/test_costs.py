@@ -1,10 +1,12 @@
 """Costs are what they say, on numbers that can be checked by hand, and go down where they should."""
 
+from dataclasses import dataclass
+
 import pytest
 import torch
 
 from jepakit.config import Config
-from jepakit.contracts import Cost, State
+from jepakit.contracts import Cost, Observation, State
 from jepakit.parts import energies
 from jepakit.planning.costs import (
     Disagreement,
@@ -134,12 +136,28 @@ def test_a_critic_says_what_is_still_to_come():
     torch.testing.assert_close(Value(critic, when="sum")(states, ACTIONS), critic(states).sum(dim=2))
 
 
+@dataclass(frozen=True)
+class Off:
+    """Imagines what everybody here does, and so much more."""
+
+    by: float
+
+    def encode(self, observation):
+        return State(observation.x.new_full((len(observation.x), 1, 1), self.by))
+
+    def imagine(self, state, actions):
+        return State(imagined().latent + state.latent[:, None, None])
+
+
 def test_members_that_agree_are_sure():
+    here = Observation(torch.zeros(EPISODES, 0, 1, 0, 0))
     states = imagined()
-    twins = Disagreement((lambda actions: imagined(), lambda actions: imagined()))
+    twins = Disagreement((Off(0.0), Off(0.0))).at(here)
     torch.testing.assert_close(twins(states, ACTIONS), torch.zeros(EPISODES, CANDIDATES))
-    others = Disagreement((lambda actions: State(states.latent + 2),))
+    others = Disagreement((Off(2.0),)).at(here)
     torch.testing.assert_close(others(states, ACTIONS), torch.full((EPISODES, CANDIDATES), float(HORIZON)))
+    with pytest.raises(ValueError, match="call `at` first"):
+        Disagreement((Off(2.0),))(states, ACTIONS)
 
 
 @pytest.mark.parametrize(
