@@ -54,7 +54,8 @@ class FromPixels(Config):
 class LeWorld(FromPixels):
     """LeWM as published, for Push-T: ViT-Tiny/14 sees, a frame is one vector, the next one follows over 3 frames.
 
-    That vector is the mean of the patches, where the paper takes a class token.
+    That vector is the mean of the patches, where the paper takes a class token; actions are told by an MLP of all their
+    numbers, where the released code first makes 10 of them by a convolution of width 1.
     """
 
     title: ClassVar[str] = "LeWorldModel"
