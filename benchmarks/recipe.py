@@ -20,7 +20,8 @@ TRAINED_BY = (
 SEEN_BY = ("model", "data")
 """Those that decide what a network says that was never trained."""
 TRAINING_OF_MODEL = (
-    "momentum", "target_scale", "normalize_pixels", "sigreg", "masks", "blocks", "block_aspect", "rectangular", "shown",
+    "momentum", "target_scale", "normalize_pixels", "sigreg", "sigreg_on", "sigreg_over", "masks", "blocks",
+    "block_aspect", "rectangular", "shown",
 )  # fmt: skip
 """Fields of a model that only a training reads: what is hidden, and what is asked about it."""
 

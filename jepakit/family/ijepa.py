@@ -15,7 +15,7 @@ from jepakit.parts.nn.position import SinCos, Table
 from jepakit.parts.nn.sizes import Frozen, require_sizes
 from jepakit.parts.nn.transformer import Transformer
 from jepakit.parts.predictors.mask_token import MaskTokenPredictor
-from jepakit.parts.regularizers.sigreg import sigreg_of
+from jepakit.parts.regularizers.sigreg import Over, sigreg_of
 from jepakit.parts.targets import TargetName, make_target
 from jepakit.parts.tokenizers.patches import PatchTokenizer
 from jepakit.schedules import linear
@@ -64,7 +64,11 @@ class IJEPA(Config):
     momentum: Range = (0.996, 1.0)
     eps: float = 1e-6
     sigreg: float = added(0.0)
-    """What SIGReg weighs, which keeps the means of contexts from collapsing where the target is no average."""
+    """What SIGReg weighs, which keeps contexts from collapsing where the target is no average."""
+    sigreg_on: Literal["means", "tokens"] = added("means")
+    """What SIGReg looks at: the mean of each context, or all of its tokens."""
+    sigreg_over: Over = added("samples")  # noqa: RUF009  (the default is a word)
+    """Whose distribution is tested: that of all samples; of the tokens of a sample ("views"); or of all of them."""
 
     def build(self) -> MaskedJEPA:
         """The method: backbone, predictor, masks and target. Raises ValueError for sizes that do not fit."""
@@ -79,10 +83,10 @@ class IJEPA(Config):
         backbone = self._backbone()
         predictor = self._predictor(backbone)
         target = make_target(self.target, backbone, linear(*self.momentum), frozen=self._answering())
-        regularizer = sigreg_of(self.sigreg)
         return MaskedJEPA(
-            backbone, [self._masker()], predictor, target, smooth_l1, regularizer=regularizer, weight=self.sigreg
-        )
+            backbone, [self._masker()], predictor, target, smooth_l1, weight=self.sigreg, given=self.sigreg_on,
+            regularizer=sigreg_of(self.sigreg, self.sigreg_over, self.sigreg_on),
+        )  # fmt: skip
 
     @property
     def samples(self) -> tuple[tuple[int, ...], ...]:

@@ -4,7 +4,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
-from jepakit.contracts import Latent
+from jepakit.config import added
+from jepakit.contracts import Latent, Regularizer
 from jepakit.methods.dynamics import DynamicsJEPA
 from jepakit.parts.energies import l2
 from jepakit.parts.latents.continuous import GaussianLatent, SparseLatent
@@ -20,6 +21,7 @@ from jepakit.parts.nn.transformer import Transformer
 from jepakit.parts.predictors.conditions import ConditionedPredictor
 from jepakit.parts.predictors.mask_token import MaskTokenPredictor
 from jepakit.parts.regularizers.moments import VarianceCovariance
+from jepakit.parts.regularizers.sigreg import Over, sigreg_of
 from jepakit.parts.targets import EMATarget, SharedTarget
 from jepakit.parts.tokenizers.patches import PatchTokenizer
 from jepakit.schedules import linear
@@ -69,6 +71,10 @@ class LVJEPA(ClipSizes):
     variance: float = 1.0
     covariance: float = 0.04
     """Weights of what keeps summaries from collapsing: VICReg's 25 and 1, per 25."""
+    sigreg: float = added(0.0)
+    """What SIGReg weighs, which does so in the place of these two, where both are 0."""
+    sigreg_over: Over = added("samples")  # noqa: RUF009  (the default is a word)
+    """Whose distribution SIGReg tests: that of all samples; of the past and the future of a sample; or of all."""
 
     def build(self) -> DynamicsJEPA:
         """The method: backbone, latent variable, predictor and target. Raises ValueError for sizes that do not fit."""
@@ -81,8 +87,8 @@ class LVJEPA(ClipSizes):
             whole = 2 * self.tubelet
             raise ValueError(f"past and future are whole tubelets: frames is a multiple of {whole}, got {self.frames}")
         network, predictor, latent = self._network(), self._predictor(), self._latent()
-        regularizer = VarianceCovariance(self.variance, self.covariance)
-        return DynamicsJEPA(network, predictor, self._target(network), l2, self.frames // 2, latent, regularizer)
+        target, (regularizer, weight) = self._target(network), self._regularizer()
+        return DynamicsJEPA(network, predictor, target, l2, self.frames // 2, latent, regularizer, weight)
 
     def _network(self) -> Summary:
         tokenizer = PatchTokenizer(self.cell, self.channels, self.dim)
@@ -97,6 +103,14 @@ class LVJEPA(ClipSizes):
         if self.target == "ema":
             return EMATarget(network, linear(*self.momentum), normalize=False)
         return SharedTarget(stop_gradient=self.target == "stop_gradient", normalize=False)
+
+    def _regularizer(self) -> tuple[Regularizer, float]:
+        sigreg = sigreg_of(self.sigreg, self.sigreg_over)
+        if sigreg is None:
+            return VarianceCovariance(self.variance, self.covariance), 1.0
+        if self.variance or self.covariance:
+            raise ValueError("SIGReg keeps summaries from collapsing alone: set variance and covariance to 0")
+        return sigreg, self.sigreg
 
     def _predictor(self) -> MaskTokenPredictor | ConditionedPredictor:
         width, heads = self.predictor_dim, self.predictor_heads

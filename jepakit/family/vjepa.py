@@ -16,7 +16,7 @@ from jepakit.parts.nn.position import IN_TIME, Shares, SinCos
 from jepakit.parts.nn.sizes import ClipSizes, Frozen
 from jepakit.parts.nn.transformer import Transformer
 from jepakit.parts.predictors.mask_token import MaskTokenPredictor
-from jepakit.parts.regularizers.sigreg import sigreg_of
+from jepakit.parts.regularizers.sigreg import Over, sigreg_of
 from jepakit.parts.targets import TargetName, make_target
 from jepakit.schedules import linear
 from jepakit.weights.vjepa import EncoderSizes, PredictorSizes, heads_of
@@ -54,7 +54,12 @@ class VJEPA(ClipSizes):
     """Over a "sample", what all tokens of a clip share is not asked for: where little is to be seen, it is all that is
     learnt otherwise."""
     sigreg: float = added(0.0)
-    """What SIGReg weighs, which keeps the means of contexts from collapsing where the target is no average."""
+    """What SIGReg weighs, which keeps contexts from collapsing where the target is no average."""
+    sigreg_on: Literal["means", "steps", "tokens"] = added("means")
+    """What SIGReg looks at: the mean of each context, that of each of its time steps, or all of its tokens."""
+    sigreg_over: Over = added("samples")  # noqa: RUF009  (the default is a word)
+    """Whose distribution is tested: that of all samples, step by step; that of the steps of a sample ("views"), within
+    which a representation can collapse along time; or of all of them."""
 
     def build(self) -> MaskedJEPA:
         """The method: backbone, predictor, masks and target. Raises ValueError for sizes that do not fit."""
@@ -65,8 +70,10 @@ class VJEPA(ClipSizes):
         backbone, maskers = build_clip_backbone(self, self.positions, self.initialization), self._maskers()
         predictor = self._predictor(heads, len(maskers))
         target = make_target(self.target, backbone, linear(*self.momentum), self.target_scale, self._answering())
-        regularizer = sigreg_of(self.sigreg)
-        return MaskedJEPA(backbone, maskers, predictor, target, l1, regularizer=regularizer, weight=self.sigreg)
+        return MaskedJEPA(
+            backbone, maskers, predictor, target, l1, weight=self.sigreg, given=self.sigreg_on,
+            regularizer=sigreg_of(self.sigreg, self.sigreg_over, self.sigreg_on),
+        )  # fmt: skip
 
     def _answering(self) -> Backbone | None:
         self.frozen.require(self.target)

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
 from jepakit.contracts import Energy, EnergyOf, Inferred, Latent, Losses, Regularizer, Step, Target
+from jepakit.methods.given import Comparing, beside
 from jepakit.methods.multiview import evaluating
 from jepakit.parts.latents.information import in_bits
 from jepakit.parts.nn.backbone import Backbone
@@ -27,8 +28,9 @@ class DynamicsJEPA(nn.Module):
 
     The first `past` frames of a clip are the past, the others the future; each is encoded without sight of the other,
     by a `network` that is a backbone, or a backbone and a head that sums its tokens up. The `regularizer`, weighed by
-    `weight`, sees the tokens of the past and those of the future, if gradients reach these, place by place. A
-    condition is whatever the predictor is told besides the past: z here, actions in a world model.
+    `weight`, sees the tokens of the past and those of the future, if gradients reach these, place by place; one that
+    compares sees the mean of the prediction beside that of the answer. A condition is whatever the predictor is told
+    besides the past: z here, actions in a world model.
     """
 
     def __init__(
@@ -66,15 +68,18 @@ class DynamicsJEPA(nn.Module):
         answer = self.answer(future, context)
         found = self._infer(context, answer, step)
         condition = None if found is None else found.z.unsqueeze(1)
-        terms = {"prediction": self.energies(context, answer, condition).mean()}
+        imagined = self.imagine(context, answer, condition)
+        terms = {"prediction": self.compare(imagined, answer).mean()}
         gflops = step.rows.total * self.flops(past, future, context, answer) / 1e9
         metrics = {"gflops": torch.tensor(gflops, dtype=torch.float64)}
         if found is not None:
             terms["latent"] = found.cost.mean()
             metrics["z_bits"] = in_bits(found.nats.detach())
         if self.regularizer is not None:
-            views = context.cat(answer) if answer.values.requires_grad else context
-            terms["regularizer"] = self.weight * self.regularizer(views.values.transpose(0, 1), step)
+            seen = context.cat(answer) if answer.values.requires_grad else context
+            compares = isinstance(self.regularizer, Comparing)
+            views = beside(imagined, answer) if compares else seen.values.transpose(0, 1)
+            terms["regularizer"] = self.weight * self.regularizer(views, step)
         return Losses(terms, metrics)
 
     def divide(self, clip: Float[Tensor, "b c t h w"]) -> tuple[Float[Tensor, "b c s h w"], Float[Tensor, "b c r h w"]]:
@@ -120,8 +125,8 @@ class DynamicsJEPA(nn.Module):
     def neglect(self, context: Tokens, answer: Tokens) -> Float[Tensor, ""]:
         """How much of the error under a wrong past, that of another sample, the best z makes good: a share.
 
-        Near 1, z tells the whole answer and the past has nothing left to say: a shortcut. Raises ValueError for a
-        sample alone, and where there is no latent variable.
+        Near 1, z tells the whole answer and the past has nothing left to say: a shortcut. Where no z is wrong there is
+        nothing to make good: 0. Raises ValueError for a sample alone, and where there is no latent variable.
         """
         if self.latent is None or len(context.values) < 2:
             raise ValueError(
@@ -130,7 +135,7 @@ class DynamicsJEPA(nn.Module):
         wrong = context.with_values(context.values.roll(1, dims=0))
         z = self.latent.search(wrong, answer, self.energy_of(wrong, answer)).unsqueeze(1)
         best, blind = (self.energies(wrong, answer, told).mean() for told in (z, z.roll(1, dims=0)))
-        return 1 - best / blind
+        return torch.where(blind > 0, 1 - best / blind, torch.zeros_like(blind))
 
     def energy_of(self, context: Tokens, answer: Tokens) -> EnergyOf:
         """The energy as a function of z, of several values for each sample at once."""

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
 from jepakit.contracts import Energy, Losses, Masker, Prediction, Regularizer, Rows, Step, Target
+from jepakit.methods.given import Given, beside, given_to, regularize
 from jepakit.parts.energies import nearness
 from jepakit.parts.masks.modal import ModalMasker
 from jepakit.parts.nn.backbone import Backbone
@@ -39,6 +40,16 @@ class ContextLoss:
         return nearness(seen, hidden, max(rows // TRAINED_ROWS, 1))
 
 
+@dataclass(frozen=True)
+class Filled:
+    """A question, what the target says at its hidden places, what was seen, and what the predictor makes of that."""
+
+    split: Split
+    hidden: Tokens
+    seen: Tokens
+    said: Prediction
+
+
 class MaskedJEPA(nn.Module):
     """The target answers, the masker asks, the backbone sees, the predictor fills in, the energy compares.
 
@@ -46,7 +57,8 @@ class MaskedJEPA(nn.Module):
     a `ModalMasker` may have nothing to ask about pictures.
     `levels` of the backbone, side by side, are what the predictor reads and, given to the target too, predicts.
     A backbone that `hides` sees a learned token where others see nothing. A `regularizer`, which weighs `weight`, is
-    given the mean of the context's tokens, once for each masker.
+    `given` the mean of the context's tokens, once for each masker, if nothing else is asked for; one that compares is
+    given the mean of each prediction beside that of its answer.
     """
 
     def __init__(
@@ -62,6 +74,7 @@ class MaskedJEPA(nn.Module):
         hides: bool = False,
         regularizer: Regularizer | None = None,
         weight: float = 1.0,
+        given: Given | None = None,
     ) -> None:
         super().__init__()
         self.backbone, self.predictor, self.target = backbone, predictor, target
@@ -69,6 +82,7 @@ class MaskedJEPA(nn.Module):
         self.families = tuple(families or range(len(self.maskers)))
         self.levels, self.context_loss, self.hides = levels, context_loss, hides
         self.regularizer, self.weight = regularizer, weight
+        self.given: Given | None = given
 
     @property
     def kept(self) -> nn.Module:
@@ -80,13 +94,15 @@ class MaskedJEPA(nn.Module):
         x = batch["x"]
         answers = self.target(x, self.backbone)
         splits = self._ask(answers, step.shared, step.rows)
-        places, context, seen = self._energies(x, answers, splits)
-        terms = {"prediction": places.mean()}
+        filled = self._fill_in(x, answers, splits)
+        terms = {"prediction": self._at_places(filled).mean()}
+        context = self._at_contexts(filled, answers)
         if self.context_loss is not None and context is not None:
             terms["context"] = self.context_loss.share(step.progress) * context.mean()
         if self.regularizer is not None:
-            embeddings = torch.stack([tokens.pooled() for tokens in seen])
-            terms["regularizer"] = self.weight * self.regularizer(embeddings, step)
+            seen, pairs = zip(*((each.seen, beside(each.said.places, each.hidden)) for each in filled), strict=True)
+            given = self.given or given_to(self.regularizer)
+            terms["regularizer"] = self.weight * regularize(self.regularizer, given, seen, pairs, step)
         return Losses(terms, self._metrics(answers.values.shape[1], splits, step.rows))
 
     def flops(self, tokens: int, splits: Sequence[Split]) -> int:
@@ -104,7 +120,7 @@ class MaskedJEPA(nn.Module):
         answers = self.target(y, self.backbone)
         rows = Rows(0, len(x), len(x))
         splits = self._ask(answers, generator or torch.Generator().manual_seed(0), rows)
-        return self._energies(x, answers, splits)[0]
+        return self._at_places(self._fill_in(x, answers, splits))
 
     def after_step(self, step: Step) -> None:
         """Lets the target follow the backbone."""
@@ -121,21 +137,26 @@ class MaskedJEPA(nn.Module):
         pairs = zip(self.maskers, self.families, strict=True)
         return [pair for pair in pairs if not isinstance(pair[0], ModalMasker) or pair[0].asks(extent)]
 
-    def _energies(
-        self, x: Tensor, answers: Tokens, splits: Sequence[Split]
-    ) -> tuple[Float[Tensor, "b"], Float[Tensor, "b"] | None, list[Tokens]]:
-        """At what is hidden and, of a dense predictor, at what is seen: means over the maskers. And what each saw."""
-        places, context, everything = [], [], []
+    def _fill_in(self, x: Tensor, answers: Tokens, splits: Sequence[Split]) -> list[Filled]:
+        """What is said to each question."""
+        found = []
         for split, (_, family) in zip(splits, self._asking(answers.extent), strict=True):
-            hidden = answers.take(split.targets.flatten(1))
-            seen = self._see(x, split)
-            everything.append(seen)
-            prediction = self._predict(seen, split, hidden, family)
-            places.append(self.compare(prediction.places, hidden))
-            if self.context_loss is not None and prediction.context is not None:
-                weight = self.context_loss.weight(prediction.context, hidden)
-                context.append(self.compare(prediction.context, answers.take(split.context), weight))
-        return torch.stack(places).mean(dim=0), torch.stack(context).mean(dim=0) if context else None, everything
+            hidden, seen = answers.take(split.targets.flatten(1)), self._see(x, split)
+            found.append(Filled(split, hidden, seen, self._predict(seen, split, hidden, family)))
+        return found
+
+    def _at_places(self, filled: Sequence[Filled]) -> Float[Tensor, "b"]:
+        """The energy at what is hidden: the mean over the maskers."""
+        return torch.stack([self.compare(each.said.places, each.hidden) for each in filled]).mean(dim=0)
+
+    def _at_contexts(self, filled: Sequence[Filled], answers: Tokens) -> Float[Tensor, "b"] | None:
+        """The energy of a dense predictor at what is seen; None where nothing is said of it."""
+        found = []
+        for each in filled:
+            if self.context_loss is not None and each.said.context is not None:
+                weight = self.context_loss.weight(each.said.context, each.hidden)
+                found.append(self.compare(each.said.context, answers.take(each.split.context), weight))
+        return torch.stack(found).mean(dim=0) if found else None
 
     def _see(self, x: Tensor, split: Split) -> Tokens:
         if self.hides:

@@ -10,12 +10,14 @@ from torch import Generator, Tensor, nn
 
 from jepakit.contracts import Energy, Losses, Regularizer, Step, Target
 from jepakit.parts.nn.heads import Embedder, as_token, flops_of
+from jepakit.parts.regularizers.contrastive import PairedInfoNCE
 from jepakit.parts.targets import SharedTarget
 
 Asked = Literal["others", "center"]
 """What a view predicts: each other global view, or the mean of the global views, its own included (LeJEPA)."""
 Regularized = Literal["views", "pairs"]
-"""What a regularizer is given: the embeddings of all views, or each prediction beside its answer (MoCo v3)."""
+"""What a regularizer is given: the embeddings of all views, or each prediction beside its answer (MoCo v3). If nothing
+else is asked for, only what takes nothing but such pairs is given them."""
 
 Views = Float[Tensor, "v b k"]
 Answers = Float[Tensor, "g b k"]
@@ -39,13 +41,14 @@ class MultiView(nn.Module):
         regularizer: Regularizer | None = None,
         weights: tuple[float, float] = (1.0, 1.0),
         asked: Asked = "others",
-        regularized: Regularized = "views",
+        regularized: Regularized | None = None,
     ) -> None:
         super().__init__()
         self.network, self.target, self.compare = network, target, energy
         self.predictor = nn.Identity() if predictor is None else predictor
         self.regularizer, self.weights = regularizer, weights
-        self.asked, self.regularized = asked, regularized
+        self.asked = asked
+        self.regularized = regularized or ("pairs" if isinstance(regularizer, PairedInfoNCE) else "views")
 
     @property
     def backbone(self) -> nn.Module:

@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 from jepakit.contracts import Regularizer, Step
-from jepakit.parts.nn.frames import by_frame
-from jepakit.parts.predictors.dynamics import Conditions
+from jepakit.methods.given import Comparing
+from jepakit.parts.nn.frames import by_frame, cut_frames
+from jepakit.parts.predictors.dynamics import Conditions, frames_in
 from jepakit.parts.regularizers.inverse import InverseDynamics
 from jepakit.tokens import Tokens
 
@@ -36,7 +38,8 @@ class Rollout:
 class Penalty:
     """What embeddings pay besides: a Regularizer, or inverse dynamics, which is told the actions.
 
-    Every token of every frame is a view to a regularizer; where `whole`, every frame is, its tokens side by side.
+    Every token of every frame is a view to a regularizer; where `whole`, every frame is, its tokens side by side. One
+    that compares is given each predicted frame beside the one that came.
     """
 
     weight: float
@@ -53,8 +56,15 @@ class Guess:
     first: int
 
 
-def pay(penalty: Penalty, frames: Tokens, told: Conditions, step: Step) -> Float[Tensor, ""]:
-    """A penalty of the embeddings of these frames, before its weight."""
+def pay(
+    penalty: Penalty, frames: Tokens, told: Conditions, said: Guess, answers: Tokens, step: Step
+) -> Float[Tensor, ""]:
+    """A penalty of the embeddings of these frames, or of what is `said` of all but the first, before its weight."""
+    if isinstance(penalty.rule, Comparing):
+        came = by_frame(cut_frames(answers, said.first, frames_in(answers)))
+        pairs = torch.stack([by_frame(said.frames), came])
+        views = pairs.flatten(3) if penalty.whole else pairs.mean(dim=3)
+        return torch.stack([penalty.rule(pair, step) for pair in views.unbind(dim=2)]).mean()
     views = by_frame(frames).flatten(2).transpose(0, 1) if penalty.whole else frames.values.transpose(0, 1)
     if isinstance(penalty.rule, InverseDynamics):
         return penalty.rule(views, told.action)

@@ -90,7 +90,7 @@ class WorldModelJEPA(nn.Module):
         guesses = self.predict(frames, told)
         terms = self._errors(guesses, answers, felt)
         for name, penalty in self.penalties.items() if seeing else ():
-            terms[name] = penalty.weight * pay(penalty, frames, told, step)
+            terms[name] = penalty.weight * pay(penalty, frames, told, guesses[0], answers, step)
         gflops = step.rows.total * self.flops(frames, remembers) / 1e9
         metrics = {"gflops": torch.tensor(gflops, dtype=torch.float64)}
         return Losses(terms, metrics | self._against_copy(guesses[0], answers))

@@ -129,6 +129,8 @@ def test_a_z_that_tells_the_answer_makes_good_for_a_wrong_past_and_one_that_cann
     assert method.neglect(context, answer) > 0.99
     method.imagine = lambda context, answer, condition: answer.with_values(context.values + 0 * condition)
     assert method.neglect(context, answer).abs() < 1e-6
+    method.imagine = lambda context, answer, condition: answer.with_values(answer.values + 0 * condition)
+    assert method.neglect(context, answer) == 0, "all is right under any z: there is nothing to make good"
     with pytest.raises(ValueError, match="two samples or more"):
         build(latent="none").neglect(context, answer)
 

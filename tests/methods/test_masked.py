@@ -66,15 +66,16 @@ def test_padded_masks_give_each_sample_the_energy_it_has_alone(pictures):
     answers = method.target(pictures, method.backbone)
     (split,) = method._ask(answers, torch.Generator().manual_seed(0), EIGHT)
     assert (split.context < 0).any(), "the test says nothing without padding"
-    together = method._energies(pictures, answers, [split])[0]
+    together = method._at_places(method._fill_in(pictures, answers, [split]))
     for sample in range(8):
         one = slice(sample, sample + 1)
         context = split.context[one][split.context[one] >= 0].unsqueeze(0)
-        alone = method._energies(
+        filled = method._fill_in(
             pictures[one],
             replace(answers, values=answers.values[one], coords=answers.coords[one]),
             [replace(split, context=context, targets=split.targets[one])],
-        )[0]
+        )
+        alone = method._at_places(filled)
         torch.testing.assert_close(together[one], alone, rtol=1e-4, atol=1e-6)
 
 
@@ -128,6 +129,6 @@ def test_flops_are_those_that_pytorch_counts_where_it_can(monkeypatch):
     x = torch.randn(2, 3, 32, 32)
     split = Split(torch.arange(4).expand(2, -1), torch.arange(4, 12).view(1, 2, 4).expand(2, -1, -1))
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-        method._energies(x, method.target(x, method.backbone), [split])[0].mean().backward()
+        method._at_places(method._fill_in(x, method.target(x, method.backbone), [split])).mean().backward()
     counted = counter.get_total_flops()
     assert 0.95 * 2 * method.flops(16, [split]) < counted <= 2 * method.flops(16, [split])

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from jepakit.parts.nn.collective import sum_over_ranks
+from jepakit.parts.nn.collective import ranks, sum_over_ranks
 
 
 class BatchNorm(nn.Module):
@@ -41,8 +41,11 @@ class BatchNorm(nn.Module):
 def moments(x: Float[Tensor, "b d"]) -> tuple[Float[Tensor, "d"], Float[Tensor, "d"], Float[Tensor, ""]]:
     """Mean and variance of each feature over the global batch, and the number of samples in it.
 
-    Two sums, one after the other: the variance as a mean of squares minus a squared mean would lose its digits.
+    Two sums, one after the other: the variance as a mean of squares minus a squared mean would lose its digits. Raises
+    ValueError for a sample alone, of which nothing would be left.
     """
+    if len(x) < 2 and ranks() == 1:
+        raise ValueError("batch normalization compares samples, and got one: choose a --batch of 2 or more")
     sums = sum_over_ranks(torch.cat([x.sum(dim=0), x.new_tensor([len(x)])]))
     count = sums[-1]
     mean = sums[:-1] / count

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from jepakit.contracts import Step
 from jepakit.parts.nn.collective import gather_rows, sum_over_ranks
 from jepakit.parts.regularizers.moments import require_views
-from jepakit.parts.regularizers.samples import wide
+from jepakit.parts.regularizers.samples import require_several, wide
 
 Views = Float[Tensor, "v b d"]
 
@@ -27,8 +27,9 @@ class InfoNCE(nn.Module):
         self.temperature = positive(temperature, "temperature")
 
     def forward(self, embeddings: Views, step: Step) -> Float[Tensor, ""]:
-        """Raises ValueError for a single view, for there is nothing to find."""
+        """Raises ValueError for a single view, for there is nothing to find, and for a sample alone."""
         require_views(embeddings)
+        require_several(embeddings)
         with torch.autocast(embeddings.device.type, enabled=False):
             units = F.normalize(wide(embeddings), dim=2)
             everyone, first = gather_views(units)
@@ -57,7 +58,12 @@ class PairedInfoNCE(nn.Module):
         super().__init__()
         self.temperature = positive(temperature, "temperature")
 
-    def forward(self, embeddings: Float[Tensor, "2 b d"], step: Step) -> Float[Tensor, ""]:
+    def forward(self, embeddings: Float[Tensor, "v b d"], step: Step) -> Float[Tensor, ""]:
+        """Raises ValueError for what is not a prediction and an answer, and for a sample alone."""
+        if len(embeddings) != 2:
+            raise ValueError(f"this loss finds answers by their predictions: it takes [prediction, answer], and got "
+                             f"{len(embeddings)} views")  # fmt: skip
+        require_several(embeddings)
         with torch.autocast(embeddings.device.type, enabled=False):
             guesses, answers = F.normalize(wide(embeddings), dim=2)
             everyone, first = gather_rows(answers)
@@ -79,8 +85,9 @@ class MarginHinge(nn.Module):
         self.margin = positive(margin, "margin")
 
     def forward(self, embeddings: Views, step: Step) -> Float[Tensor, ""]:
-        """Raises ValueError for a single view, for there is no right answer."""
+        """Raises ValueError for a single view, for there is no right answer, and for a sample alone."""
         require_views(embeddings)
+        require_several(embeddings)
         with torch.autocast(embeddings.device.type, enabled=False):
             own = wide(embeddings)
             everyone, first = gather_views(own)

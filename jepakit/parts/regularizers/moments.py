@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from jepakit.contracts import Step
 from jepakit.parts.nn.collective import sum_over_ranks
-from jepakit.parts.regularizers.samples import count_of, wide
+from jepakit.parts.regularizers.samples import count_of, require_several, wide
 
 Views = Float[Tensor, "v b d"]
 
@@ -65,7 +65,11 @@ class CrossCorrelation(nn.Module):
 
 
 def center(embeddings: Views) -> tuple[Views, Float[Tensor, "v 1 d"], Float[Tensor, ""]]:
-    """Embeddings without the mean that each view has over the global batch, that mean, and how many samples it has."""
+    """Embeddings without the mean that each view has over the global batch, that mean, and how many samples it has.
+
+    Raises ValueError for a sample alone.
+    """
+    require_several(embeddings)
     count = count_of(embeddings)
     mean = sum_over_ranks(embeddings.sum(dim=1, keepdim=True)) / count
     return embeddings - mean, mean, count

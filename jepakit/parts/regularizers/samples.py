@@ -6,12 +6,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from jepakit.parts.nn.collective import gather_rows, sum_over_ranks
+from jepakit.parts.nn.collective import gather_rows, ranks, sum_over_ranks
 
 
 def wide(x: Float[Tensor, "*s"]) -> Float[Tensor, "*s"]:
     """In float32 at least: statistics of a batch lose too much in half precision."""
     return x if x.dtype == torch.float64 else x.float()
+
+
+def require_several(x: Float[Tensor, "... b d"]) -> None:
+    """Raises ValueError for a sample alone, of which nothing can be said that takes a batch."""
+    if x.shape[-2] < 2 and ranks() == 1:
+        raise ValueError("a batch of one sample tells nothing of how samples are spread: choose a --batch of 2 or more")
 
 
 def count_of(x: Float[Tensor, "... b d"]) -> Float[Tensor, ""]:

@@ -18,7 +18,7 @@ from torch.autograd.function import once_differentiable
 from jepakit.contracts import Step
 from jepakit.parts.nn.collective import sum_over_ranks
 from jepakit.parts.nn.linear import linear
-from jepakit.parts.regularizers.samples import Samples, wide
+from jepakit.parts.regularizers.samples import Samples, require_several, wide
 
 Over = Literal["samples", "views", "all"]
 """What makes up one distribution: the samples of one view (of one frame), the views (the frames) of one sample, or all
@@ -121,7 +121,8 @@ class Sliced(nn.Module):
     """A test of N(0, 1) along random directions, averaged over them; the directions are new in every step.
 
     One that finds nothing along any direction says that embeddings are an isotropic Gaussian (Cramer and Wold), and so
-    they neither collapse nor correlate. On sequences, `over` says whose distribution is meant.
+    they neither collapse nor correlate. On sequences, `over` says whose distribution is meant. Raises ValueError for
+    groups of one.
     """
 
     def __init__(self, test: NormalityTest, directions: int = 1024, over: Over = "samples") -> None:
@@ -147,7 +148,11 @@ class Sliced(nn.Module):
         return sum_over_ranks(statistics.sum()) / sum_over_ranks(held)
 
     def _group(self, embeddings: Float[Tensor, "v b d"]) -> Float[Tensor, "g n d"]:
+        if self.over == "views" and len(embeddings) < 2:
+            raise ValueError("one view, frame or token of each sample has no distribution over views: give the "
+                             "regularizer more of them, or test over samples")  # fmt: skip
         if self.over == "samples":
+            require_several(embeddings)
             return embeddings
         return embeddings.transpose(0, 1) if self.over == "views" else embeddings.flatten(0, 1).unsqueeze(0)
 
@@ -162,11 +167,18 @@ class SIGReg(Sliced):
         super().__init__(EppsPulley(knots, range), directions, over)
 
 
-def sigreg_of(weight: float) -> SIGReg | None:
-    """What a config asks for that names a weight of SIGReg: none at 0. Raises ValueError below."""
+def sigreg_of(weight: float, over: Over = "samples", on: str = "means") -> SIGReg | None:
+    """What a config asks for that names a weight of SIGReg: none at 0.
+
+    Raises ValueError below, and where something is said of a regularizer that weighs nothing.
+    """
     if weight < 0:
         raise ValueError(f"sigreg is a weight of 0 or more, got {weight}")
-    return SIGReg() if weight else None
+    if not weight and (over != "samples" or on != "means"):
+        raise ValueError(
+            "sigreg_over and sigreg_on say what SIGReg looks at, and it weighs nothing: set sigreg above 0"
+        )
+    return SIGReg(over=over) if weight else None
 
 
 def draw_directions(width: int, count: int, step: Step) -> Float[Tensor, "s d"]:
