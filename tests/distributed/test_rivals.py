@@ -1,12 +1,13 @@
-"""Rivals whose answers need the batch, on two processes: loss, gradient and centers are those of one.
+"""Members whose losses need the batch, on two processes: loss, gradient and centers are those of one.
 
-python test_rivals.py OUT    one of the processes, with the environment that torchrun gives
+python test_rivals.py OUT    one of the processes, with the environment that torchrun gives: by DDP, then by FSDP2
 """
 
 import os
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,37 +15,73 @@ import torch
 
 from jepakit.config import Config
 from jepakit.contracts import Rows, step_at
-from jepakit.rivals import data2vec, dino, ibot, moco, msn
-from jepakit.train.parallel import Spread, start
+from jepakit.family import ijepa, lejepa, lvjepa, vjepa
+from jepakit.rivals import (
+    barlow,
+    byol,
+    data2vec,
+    dino,
+    ibot,
+    moco,
+    msn,
+    pixel_diffusion,
+    simclr,
+    simsiam,
+    vicreg,
+    vq_video,
+)
+from jepakit.train.parallel import Place, Spread, start
 from jepakit.train.run import Run
 
-MEMBERS = {member.__name__.rpartition(".")[2]: member.TINY for member in (data2vec, dino, ibot, moco, msn)}
+OF_VIEWS = (barlow, byol, data2vec, dino, ibot, lejepa, moco, msn, simclr, simsiam, vicreg)
+LATENTS = ("searched", "categorical", "quantized", "gaussian", "sparse")
+WITHIN = {"target": "shared", "sigreg": 0.05, "sigreg_on": "steps", "sigreg_over": "views"}
+MEMBERS = {
+    **{member.__name__.rpartition(".")[2]: member.TINY for member in (*OF_VIEWS, pixel_diffusion, vq_video)},
+    **{f"lvjepa, {latent}": replace(lvjepa.TINY, latent=latent) for latent in LATENTS},
+    "ijepa, SIGReg": replace(ijepa.TINY, target="shared", sigreg=0.05),
+    "vjepa, SIGReg within clips": replace(vjepa.TINY, **WITHIN),
+}
 SHARES = (5, 2)
-RUN = Run(model=Config(), data=Config(), steps=2, batch=7, device="cpu", threads=1)
+RUNS = [
+    Run(model=Config(), data=Config(), steps=2, batch=7, device="cpu", threads=1, parallel=mode)
+    for mode in ("ddp", "fsdp")
+]
 
 
 def outcomes():
-    """Of two steps of each member: losses of the global batch, the gradients of the last one, and all buffers."""
-    found = {}
-    with start(RUN) as place:
-        shares = SHARES if place.ranks > 1 else (sum(SHARES),)
-        rows = Rows(sum(shares[: place.rank]), shares[place.rank], sum(shares))
-        mine = slice(rows.first, rows.first + rows.count)
-        for name, config in MEMBERS.items():
-            torch.manual_seed(0)
-            x = torch.randn(7, 2, 3, 32, 32, dtype=torch.float64, generator=torch.Generator().manual_seed(1))[mine]
-            method = config.build().double()
-            spread, losses = Spread(method, RUN, place), []
-            for index in range(2):
-                step = step_at(index, 2, rows)
-                method.zero_grad()
-                total = spread.losses({"x": x[:, 0], "globals": x[:, 1:]}, step)
-                spread.backward(total, rows)
-                losses.append(place.sum(total.total.detach() * rows.count / rows.total))
-                method.after_step(step)
-            gradients = {key: value.grad for key, value in method.named_parameters() if value.requires_grad}
-            found[name] = {"losses": torch.stack(losses), **gradients, **dict(method.named_buffers())}
-    return found
+    """Of each member and way to spread it; with one process there are no ways, and one stands for both."""
+    with start(RUNS[0]) as place:
+        runs = RUNS if place.ranks > 1 else RUNS[:1]
+        return [{name: outcome(config, run, place) for name, config in MEMBERS.items()} for run in runs]
+
+
+def outcome(config: Config, run: Run, place: Place):
+    """Of two steps: losses of the global batch, the gradients of the last one, and all buffers."""
+    shares = SHARES if place.ranks > 1 else (sum(SHARES),)
+    rows = Rows(sum(shares[: place.rank]), shares[place.rank], sum(shares))
+    mine, shape = slice(rows.first, rows.first + rows.count), config.samples[0]
+    torch.manual_seed(0)
+    x = torch.randn(7, 2, *shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))[mine]
+    batch = {"x": x[:, 0]} if len(shape) == 4 else {"x": x[:, 0], "globals": x[:, 1:]}
+    method = config.build().double()
+    spread, losses = Spread(method, run, place), []
+    for index in range(2):
+        step = step_at(index, 2, rows)
+        method.zero_grad()
+        total = spread.losses(batch, step)
+        spread.backward(total, rows)
+        losses.append(place.sum(total.total.detach() * rows.count / rows.total))
+        method.after_step(step)
+    learning = {key: value for key, value in method.named_parameters() if value.requires_grad}
+    gradients = {key: whole(value.grad).clone() for key, value in learning.items() if value.grad is not None}
+    return {"losses": torch.stack(losses), **gradients, **{key: whole(at) for key, at in method.named_buffers()}}
+
+
+def whole(tensor):
+    """All of a tensor that may lie in shards."""
+    full = getattr(tensor, "full_tensor", None)
+    return tensor if full is None else full()
 
 
 @pytest.fixture(scope="module")
@@ -70,14 +107,15 @@ def both(tmp_path_factory):
     return outcomes(), [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(2)]
 
 
+@pytest.mark.parametrize("mode", range(len(RUNS)), ids=[run.parallel for run in RUNS])
 @pytest.mark.parametrize("name", MEMBERS)
-def test_two_ranks_are_one(both, name):
-    expected, ranks = both
+def test_two_ranks_are_one(both, name, mode):
+    (expected,), ranks = both
     for found in ranks:
-        assert found[name].keys() == expected[name].keys()
+        assert found[mode][name].keys() == expected[name].keys()
         for key, value in expected[name].items():
             torch.testing.assert_close(
-                found[name][key], value, rtol=1e-7, atol=1e-10, msg=lambda text, key=key: f"{key}: {text}"
+                found[mode][name][key], value, rtol=1e-7, atol=1e-10, msg=lambda text, key=key: f"{key}: {text}"
             )
     if "target.centers" in expected[name]:
         assert expected[name]["target.centers"].abs().max() > 0.01, "the centers moved"

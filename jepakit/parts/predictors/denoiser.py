@@ -39,7 +39,7 @@ class Denoiser(nn.Module):
             raise ValueError(f"a context is {self.embedding.in_features} numbers here, got {numbers.shape[1]}; give "
                              f"clips of the size and length that the model was made for")  # fmt: skip
         assert patches.extent is not None, "a patch tokenizer always knows its grid"
-        level = self.level(sin_cos(TICKS * share.unsqueeze(1), self.width, (0,)))
+        level = self.level(sin_cos(TICKS * share.unsqueeze(1), self.width, (0,)).to(share))
         told = patches.values + (self.embedding(numbers) + level).unsqueeze(1)
         values = self.position.add(told, patches.coords, patches.extent)
         return patches.with_values(self.projection(self.encoder(patches.with_values(values)).values))
