@@ -12,7 +12,10 @@ from jepakit.schedules import cosine as cosine_schedule
 
 @dataclass(frozen=True, kw_only=True)
 class BYOL(Around):
-    """BYOL with the published heads and momentum (section 3.3); half the published energy, which counts both ways."""
+    """BYOL with the published heads and momentum (section 3.3).
+
+    The loss is the mean of 1 - cos over both ways; the paper's sums 2 - 2 cos over them (equation 2), 4 times that.
+    """
 
     head: tuple[int, ...] = (4096, 256)
     predictor: tuple[int, ...] = (4096, 256)

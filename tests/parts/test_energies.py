@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from jepakit.parts.energies import cosine, l1, l2, nearness, smooth_l1
+from jepakit.parts.energies import CrossEntropy, cosine, l1, l2, nearness, root_l2, smooth_l1
 from jepakit.tokens import Tokens
 
 
@@ -49,6 +49,28 @@ def test_energy_of_the_answer_itself_is_zero_and_invalid_tokens_pull_at_nothing(
     energy(Tokens(guess, coords), Tokens(values, coords, valid)).sum().backward()
     assert not guess.grad[:, 4].any()
     assert guess.grad[:, :4].any()
+
+
+@pytest.mark.parametrize("energy", [smooth_l1, l1, l2, root_l2, cosine, CrossEntropy(0.3)], ids=str)
+def test_gradients_are_those_of_differences(energy):
+    """Over valid tokens, in the prediction and in the answer; of a cross-entropy the answer is a distribution."""
+    coords, valid = torch.zeros(3, 5, 2), torch.ones(3, 5, dtype=torch.bool)
+    valid[1, 2:] = False
+    inputs = draw(0).requires_grad_(), draw(1).softmax(dim=-1).requires_grad_()
+
+    def energies(prediction, target):
+        return energy(Tokens(prediction, coords), Tokens(target, coords, valid))
+
+    assert torch.autograd.gradcheck(energies, inputs)
+
+
+def test_cross_entropy_is_that_of_numpy():
+    scores, answer, coords = draw(0), draw(1).softmax(dim=-1), torch.zeros(3, 5, 2)
+    chances = np.exp(scores.numpy() / 0.3)
+    chances /= chances.sum(axis=-1, keepdims=True)
+    expected = -(answer.numpy() * np.log(chances)).sum(axis=-1).mean(axis=1)
+    found = CrossEntropy(0.3)(Tokens(scores, coords), Tokens(answer, coords))
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-10)
 
 
 def test_distances_are_counted_in_units_of_grid_steps():

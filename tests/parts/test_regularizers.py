@@ -6,8 +6,11 @@ import torch
 
 from jepakit.contracts import Regularizer, Rows, step_at
 from jepakit.parts.regularizers.contrastive import InfoNCE, MarginHinge, PairedInfoNCE
+from jepakit.parts.regularizers.entropy import MeanEntropy
 from jepakit.parts.regularizers.moments import CrossCorrelation, VarianceCovariance
 from jepakit.parts.regularizers.sigreg import SIGReg
+from jepakit.parts.regularizers.temporal import Straightness, TemporalSimilarity
+from jepakit.parts.regularizers.visreg import VISReg
 
 ALL = [VarianceCovariance(), CrossCorrelation(), InfoNCE(0.5), PairedInfoNCE(0.5), MarginHinge(), SIGReg(8)]
 
@@ -114,11 +117,33 @@ def test_more_views_are_the_mean_over_pairs(regularizer):
     assert regularizer(z, at()).item() == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("regularizer", ALL, ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize(
+    "regularizer", [*ALL, MeanEntropy(), TemporalSimilarity(), Straightness()], ids=lambda one: type(one).__name__
+)
 def test_gradients_are_those_of_differences(regularizer):
     assert isinstance(regularizer, Regularizer)
-    z = (0.7 * draw(2, 6, 3, seed=5)).requires_grad_()
+    z = (0.7 * draw(3 if isinstance(regularizer, Straightness) else 2, 6, 3, seed=5)).requires_grad_()
     assert torch.autograd.gradcheck(lambda z: regularizer(z, at()), z)
+
+
+def test_the_gradient_of_visreg_is_that_of_differences_where_the_width_of_the_shape_is_held():
+    """No gradient flows through the standard deviation that the shape is divided by (2606.02572, equation 2)."""
+    regularizer, z = VISReg(8), (0.7 * draw(2, 6, 3, seed=5)).requires_grad_()
+    held = (z.detach().var(dim=1, correction=0, keepdim=True) + torch.finfo(z.dtype).tiny).sqrt()
+
+    def by_hand(z):
+        mean, deviation = z.mean(dim=1, keepdim=True), z.var(dim=1, correction=0, keepdim=True).sqrt()
+        shape = regularizer.sliced((z - mean) / (held + regularizer.epsilon), at())
+        return mean.square().mean() + (1 - deviation).square().mean() + shape
+
+    (found,) = torch.autograd.grad(regularizer(z, at()), z)
+    differences = torch.zeros_like(z)
+    for place in np.ndindex(*z.shape):
+        step = torch.zeros_like(z)
+        step[place] = 1e-6
+        with torch.no_grad():
+            differences[place] = (by_hand(z + step) - by_hand(z - step)) / 2e-6
+    torch.testing.assert_close(found, differences, rtol=1e-6, atol=1e-8)
 
 
 @pytest.mark.parametrize("regularizer", ALL, ids=lambda one: type(one).__name__)

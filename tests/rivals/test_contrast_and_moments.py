@@ -1,4 +1,4 @@
-"""MoCo v3, VICReg and Barlow Twins: their losses from weights to numbers, by the formulas of the papers."""
+"""MoCo v3, VICReg, Barlow Twins, BYOL, SimSiam: their losses from weights to numbers, by the formulas of the papers."""
 
 import numpy as np
 import pytest
@@ -7,8 +7,10 @@ import torch
 from jepakit.contracts import Rows, step_at
 from jepakit.rivals.barlow import TINY as BARLOW
 from jepakit.rivals.barlow import BarlowTwins
+from jepakit.rivals.byol import TINY as BYOL
 from jepakit.rivals.moco import TINY as MOCO
 from jepakit.rivals.moco import MoCo
+from jepakit.rivals.simsiam import TINY as SIMSIAM
 from jepakit.rivals.vicreg import TINY as VICREG
 from jepakit.rivals.vicreg import VICReg
 
@@ -65,6 +67,32 @@ def test_barlow_twins_is_equation_1(batch):
     apart = correlation**2 * (1 - np.eye(len(correlation)))
     loss = ((1 - np.diag(correlation)) ** 2).sum() + 0.0051 * apart.sum()
     assert method(batch, STEP).total.item() == pytest.approx(loss, rel=1e-3)
+
+
+def test_byol_is_a_quarter_of_equation_2_both_ways(batch):
+    """The paper sums |q - z|^2 of unit vectors, which is 2 - 2 cos, over both ways; the average answers."""
+    torch.manual_seed(0)
+    method = BYOL.build()
+    with torch.no_grad():
+        for parameter in method.target.network.parameters():  # so that it is no copy any more
+            parameter.add_(0.1 * torch.randn_like(parameter))
+        answers = [method.target.network(view).values[:, 0].numpy() for view in (batch["x"], batch["globals"][:, 0])]
+        guesses = [method.predictor(view).numpy() for view in embedded(method, batch)]
+    pairs = ((guesses[0], answers[1]), (guesses[1], answers[0]))
+    loss = sum(((unit(guess) - unit(answer)) ** 2).sum(axis=1).mean() for guess, answer in pairs)
+    assert method(batch, STEP).total.item() == pytest.approx(loss / 4, rel=1e-4)
+
+
+def test_simsiam_is_equation_2_above_its_least(batch):
+    """The paper takes the mean of minus the cosine over both ways, which is -1 at least; no gradient enters z."""
+    torch.manual_seed(0)
+    method = SIMSIAM.build()
+    z = embedded(method, batch)
+    p = [method.predictor(view).detach().numpy() for view in z]
+    loss = sum(-(unit(p[i]) * unit(z[1 - i].numpy())).sum(axis=1).mean() / 2 for i in range(2))
+    assert method(batch, STEP).total.item() == pytest.approx(1 + loss, rel=1e-4)
+    found = method._answer([batch["x"], batch["globals"][:, 0]], torch.stack(z).requires_grad_())
+    assert not found.requires_grad
 
 
 def test_heads_are_as_wide_as_published():
