@@ -19,8 +19,9 @@ from jepakit.parts.tokenizers.patches import PatchTokenizer
 class VQVideo(HalfClipSizes):
     """The second half of a clip as codes, one for each patch, named one after the other by who saw the first half.
 
-    Codes are rounded numbers, not a learned list, and networks are transformers, where the papers have convolutions.
-    Sizes are ours.
+    Codes are rounded numbers (FSQ, 2309.15505) in the place of a learned list (VQ): as good by that paper, every
+    code is used, and neither a loss nor a rule is needed that keeps a list alive. Networks are transformers, where the
+    papers have convolutions. Sizes are ours.
     """
 
     levels: tuple[int, ...] = (8, 6, 5)
