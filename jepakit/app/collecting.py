@@ -1,6 +1,7 @@
 """`jepakit collect`: episodes of a policy in a world, written to a folder that `Trajectories` reads."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from rich.progress import Progress
@@ -30,22 +31,38 @@ def collect(
 ) -> Manifest:
     """Plays what is missing of the episodes, with a bar of progress, and says what is there.
 
-    Raises ValueError for a policy that cannot act in the world, or a folder that holds something else.
+    Raises ValueError for numbers below 1, a policy that cannot act in the world, or a folder that holds something else.
     """
+    if min(episodes, steps) < 1:
+        raise ValueError(f"episodes and steps are 1 or more, got {episodes} and {steps}")
+    there = next(place for place in (out.absolute(), *out.absolute().parents) if place.exists())
+    if not there.is_dir():
+        raise ValueError(f"{out} is no folder to write episodes to: {there} is a file")
     played, acting = world.build(), policy.build()
     if not isinstance(played, World) or not isinstance(acting, Policy):
         raise ValueError(f"{type(world).__name__} is no world, or {type(policy).__name__} no policy, to collect with")
     about = {"world": world.to_json(), "policy": policy.to_json(), "steps": steps, "seed": seed}
     collector = Collector(played, acting, steps, seed)
-    with Progress(transient=True) as bar:
-        task = bar.add_task("episodes", total=episodes)
-        manifest = write_episodes(
-            out, episodes, collector, about, lambda done, total: bar.update(task, completed=done, total=total)
-        )
+    try:
+        with Progress(transient=True) as bar:
+            task = bar.add_task("episodes", total=episodes)
+            manifest = write_episodes(
+                out, episodes, collector, about, lambda done, total: bar.update(task, completed=done, total=total)
+            )
+    finally:
+        if there != out.absolute():
+            remove_empty(out)
     moments = sum(entry.moments for entry in manifest.episodes.values())
     megabytes = sum(entry.bytes for entry in manifest.episodes.values()) / 1e6
     say(f"{len(manifest.episodes)} episodes, {moments:,} moments, {megabytes:,.0f} MB: {out}")
     return manifest
+
+
+def remove_empty(out: Path) -> None:
+    """Takes back a folder that nothing was written to: what was refused leaves nothing behind."""
+    with suppress(OSError):  # what holds something stays
+        (out / "episodes").rmdir()
+        out.rmdir()
 
 
 def named_world(name: str) -> Config:

@@ -79,9 +79,11 @@ def _ends_in(path: Path, end: str) -> bool:
 
 
 def named_suite(world: str, episodes: int, seed: int) -> GoalReaching:
-    """The goals of a world, so many of them. Raises ValueError with the worlds that there are goals in."""
+    """The goals of a world, so many of them. Raises ValueError for none, or with the worlds that there are goals in."""
     if world not in SUITES:
         raise ValueError(f"there is no suite of goals in {world!r}; there are {', '.join(SUITES)}")
+    if episodes < 1:
+        raise ValueError(f"episodes is how many are played and at least 1, got {episodes}")
     return replace(SUITES[world], episodes=episodes, seeds=(seed,))
 
 

@@ -37,6 +37,9 @@ def run(words: Words) -> int:
     except Stopped as stopped:
         print(f"jepakit {verb}: {stopped}", file=sys.stderr)
         return stopped.code
+    except KeyboardInterrupt:
+        print(f"jepakit {verb}: stopped{'; the same command goes on' if verb in GOES_ON else ''}", file=sys.stderr)
+        return 130
     except BrokenPipeError:
         found = sys.stdout = None  # the reader, such as `head`, has gone: there is nobody to tell
     except (ValueError, TypeError, OSError, ImportError, BrokenSample) as error:
@@ -60,6 +63,8 @@ VERBS: dict[str, Callable[[Words], object]] = {
     "collect": lambda words: parse(collect, words, "collect", collect),
     "plan": lambda words: parse(plan, words, "plan", plan),
 }
+GOES_ON = ("collect",)
+"""Verbs that, called again, go on where Ctrl-C stopped them. A training says itself how it goes on."""
 _DESCRIBED = (list_recipes, show, train, probe, embed, export, convert, report, evaluate, doctor, rank, collect, plan)
 
 

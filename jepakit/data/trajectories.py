@@ -77,6 +77,8 @@ class Trajectories(Config):
         found = open_trajectories(Path(self.root), self.camera)
         counts = {part: len(self.rows(found, part)) for part in ("train", "validation", "test")}
         notes = [", ".join(f"{count} episodes for {part}" for part, count in counts.items())]
+        if self.episodes is not None and counts["train"] < self.episodes:
+            notes.append(f"episodes asks for {self.episodes} to train on, and there are no more than {counts['train']}")
         short = sum(length < self.moments for length in found.lengths)
         if short:
             notes.append(f"{short} episodes are shorter than a window of {self.moments} moments, and are left out")

@@ -12,6 +12,7 @@ from jepakit import cli
 from jepakit.app import planning
 from jepakit.evals.goals import SUITES, TWO_ROOMS
 from jepakit.planning.cem import CEM
+from jepakit.worlds.collect import Collector
 
 QUICK = replace(
     TWO_ROOMS,
@@ -132,6 +133,10 @@ def test_a_model_is_told_of_actions_as_its_data_were_cut(runs):
         (["collect", "mars", "--out", "x"], "there is no world 'mars'; there are two_rooms"),
         (["collect", "two_rooms", "--policy", "fly", "--out", "x"], "there is no policy 'fly'"),
         (["collect", "push", "--policy", "confined", "--out", "x"], "has no rooms"),
+        (["collect", "two_rooms", "--out", "goal.png"], "goal.png is a file"),
+        (["collect", "two_rooms", "--out", "goal.png/deeper"], "goal.png is a file"),
+        (["collect", "two_rooms", "--episodes", "0", "--out", "x"], "episodes and steps are 1 or more, got 0 and 64"),
+        (["plan", "RUN", "--episodes", "0"], "episodes is how many are played and at least 1, got 0"),
         (["plan"], "name the folder of a run"),
         (["plan", "RUN", "--world", "mars"], "no suite of goals in 'mars'"),
         (["plan", "RUN", "--world", "push"], "two_rooms learnt from episodes of TwoRooms"),
@@ -150,3 +155,31 @@ def test_bad_input_is_one_sentence(runs, tmp_path, capsys, monkeypatch, words, t
     error = capsys.readouterr().err
     assert told in error
     assert len(error.strip().splitlines()) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["goal.png"], "what is refused leaves nothing behind"
+
+
+def test_a_collection_that_is_stopped_says_so_and_goes_on(tmp_path, monkeypatch, capsys):
+    words = ["collect", "two_rooms", "--episodes", "4", "--steps", "4", "--out", str(tmp_path / "data")]
+
+    def stop(collector, numbers):
+        made = play(collector, numbers)
+        yield next(made)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        play = Collector.__call__
+        patched.setattr(Collector, "__call__", stop)
+        assert cli.run(words) == 130
+    assert capsys.readouterr().err == "jepakit collect: stopped; the same command goes on\n"
+    assert len(json.loads((tmp_path / "data" / "manifest.json").read_text())["episodes"]) == 1
+    assert cli.run(words) == 0
+    assert "4 episodes" in capsys.readouterr().out
+
+
+def test_a_plan_that_is_stopped_says_so(runs, monkeypatch, capsys):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(planning, "play", stop)
+    assert cli.run(["plan", str(runs / "two_rooms")]) == 130
+    assert capsys.readouterr().err == "jepakit plan: stopped\n"
