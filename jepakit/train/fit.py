@@ -52,6 +52,7 @@ def fit(run: Run, out: Path, resume: bool = False, initialize: Initialize | None
                 observer.watch()
                 observer.probe()
                 saver.save_if_due()
+            observer.conclude()
     return method
 
 

@@ -79,6 +79,12 @@ class Journal:
             with _sentence(self.out):
                 append(self.out / "broken.jsonl", [{"step": step, **asdict(sample)} for sample in broken])
 
+    def names_of_broken(self) -> tuple[str, ...]:
+        """The samples that broken.jsonl speaks of, each once, in the order in which they were met."""
+        path = self.out / "broken.jsonl"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return tuple(dict.fromkeys(json.loads(line)["name"] for line in lines))
+
 
 def append(path: Path, lines: Sequence[Mapping[str, Any]]) -> None:
     """Adds lines to a file in one write."""

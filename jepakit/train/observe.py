@@ -21,6 +21,8 @@ from jepakit.train.watch import Watcher, require_finite
 BROKEN_LEAST = 1000
 """The share of broken samples is judged as if at least so many (or the whole of a smaller set) had been read."""
 
+NAMED = 3
+"""So many broken samples are named at the end; broken.jsonl names all."""
 
 UNITS = {4: "images", 5: "clips"}
 """What a sample is called, by the axes of a batch: [b c h w] or [b c t h w]."""
@@ -102,6 +104,18 @@ class Observer:
         )
         self.samples, self.since, self.cpu_since, self.waited = 0, time.perf_counter(), time.process_time(), waited
         self.screen.show(done, sum(terms.values()), speed)
+
+    def conclude(self) -> None:
+        """Says what was left out of the run, where it lies, and how to look at it."""
+        out, drawn = self.journal.out, self.run.steps * self.run.batch
+        if self.state.broken and self.spread.place.first:
+            names = self.journal.names_of_broken()
+            first = ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
+            self.screen.say(
+                f"{self.state.broken:,} of {drawn:,} samples were left out, for {len(names):,} in the data could not "
+                f"be read: {first}; {out / 'broken.jsonl'} says why"
+            )
+        self.screen.say(f"the run lies in {out}; look at it with: jepakit report {out}")
 
     def watch(self) -> None:
         """Reads the meters when it is time. Raises Collapsed if the run stops at a collapse."""

@@ -160,6 +160,23 @@ def test_broken_samples_are_counted_named_and_never_replaced(tmp_path):
     assert lines(tmp_path)[-1]["broken"] == 2
 
 
+def test_the_end_of_a_run_says_what_was_left_out_and_where_it_lies(tmp_path, capsys):
+    """Each broken sample is met once an epoch, and named once."""
+    run = make(data=Points(count=40, broken=(3, 17, 20, 31)), steps=15, max_broken_share=0.2)
+    fit(run, tmp_path)
+    broken = [json.loads(line) for line in (tmp_path / "broken.jsonl").read_text().splitlines()]
+    names = list(dict.fromkeys(line["name"] for line in broken))
+    *_, left_out, lies = capsys.readouterr().err.splitlines()
+    assert (len(broken), len(names)) == (12, 4)
+    assert left_out == (
+        f"12 of 120 samples were left out, for 4 in the data could not be read: {', '.join(names[:3])}, ...; "
+        f"{tmp_path}/broken.jsonl says why"
+    )
+    assert lies == f"the run lies in {tmp_path}; look at it with: jepakit report {tmp_path}"
+    fit(make(), tmp_path / "whole")
+    assert "left out" not in capsys.readouterr().err
+
+
 def test_resuming_names_no_broken_sample_twice(tmp_path):
     run = make(data=Points(count=40, broken=(3, 17)))
     fit(run, tmp_path / "whole")
