@@ -2,8 +2,8 @@
 
 `python -m benchmarks.arena` runs what is missing, `--list` says what that is, and names (or beginnings of names)
 choose. It is `jepakit eval`, a contestant and a seed at a time: `arena.ijepa` on Fashion-MNIST, `scenes.ijepa` on
-pictures of scenes. What I-JEPA takes to reach the mark, as a share of what a rival takes, stands in `efficiency`; a
-rival that never reaches it takes its whole training at least.
+pictures of scenes. What I-JEPA takes to reach the mark on scenes, as a share of what a rival takes, stands in
+`efficiency`; what never reaches it takes its whole training at least.
 """
 
 import json
@@ -11,9 +11,9 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from benchmarks.cells import SEEDS, Cell, folder_of, path_of
+from benchmarks.cells import SEEDS, Cell, clear_other, folder_of, path_of
 from benchmarks.cells import main as run_cells
-from jepakit.evals.arena import GRAY, SCENES, Arena, contest, questions, reached
+from jepakit.evals.arena import COSTS, GRAY, SCENES, Arena, contest, questions, reached, run_folder
 from jepakit.evals.contestants import CONTESTANTS, EVERYONE
 from jepakit.train.run import Run
 
@@ -21,9 +21,15 @@ ARENAS: dict[str, Arena] = {
     "arena": replace(GRAY, tflop=8.0, contestants=tuple(EVERYONE)),
     "scenes": replace(SCENES, tflop=12.0),
 }
-REACH = 0.75
-"""kNN accuracy on the validation part whose price is asked for: fixed before anything was trained."""
-COSTS: tuple[str, ...] = ("seconds", "flop", "samples")
+REACH = 0.22
+"""How many pictures a linear layer on 2,000 labels has to count right (`evals.arena.PACE`, validation part): whose
+price is asked for. Fixed from baselines alone, before anything was trained on scenes: random init counts 16.1, 16.5 and
+17.4 % right with three seeds, raw pixels 12.9 %, and four standard errors of 1,000 pictures are 4.8 points. On
+Fashion-MNIST no mark would do: raw pixels are so good there (80 % with as few labels, random init 73 %) that one above
+them says who ends up best, and one below them is reached before training.
+"""
+CLAIMED = {"seconds": "cpu_seconds", "flop": "flop", "samples": "samples"}
+"""How claims call what is paid."""
 RIVALS = ("mae", "ibot")
 
 
@@ -35,9 +41,9 @@ def cells() -> dict[str, Cell]:
             names = (*arena.contestants, "random_init", *(("raw",) if seed == SEEDS[0] else ()))
             found += [_cell(where, name, seed) for name in names]
         for rival in RIVALS:
-            claims = {f"efficiency.ijepa_over_{rival}.{kind}": kind for kind in COSTS}
-            name = f"arena.ijepa_over_{rival}.seed{seed}"
-            found.append(Cell(name, seed, price, _run("arena", "ijepa", seed), claims, dict.fromkeys(COSTS, "times")))
+            claims = {f"efficiency.ijepa_over_{rival}.{kind}": figure for kind, figure in CLAIMED.items()}
+            name = f"scenes.ijepa_over_{rival}.seed{seed}"
+            found.append(Cell(name, seed, price, _run("scenes", "ijepa", seed), claims, dict.fromkeys(COSTS, "times")))
     return {cell.name: cell for cell in found}
 
 
@@ -66,20 +72,34 @@ def _planned(where: str, name: str) -> Run:
 def enter(cell: Cell) -> dict[str, Any]:
     """One contestant or baseline."""
     where, name, _ = cell.name.split(".")
-    row = contest(replace(ARENAS[where], threads=cell.run.threads), name, cell.seed, folder_of(cell).parent / where)
+    arena, folder = replace(ARENAS[where], threads=cell.run.threads), folder_of(cell)
+    if name in arena.contestants:
+        clear_other(run_folder(folder, name, cell.seed), arena.run(name, cell.seed))
+    row = contest(arena, name, cell.seed, folder)
     return {**row["probes"], **row.get("energy", {}), **row}
 
 
 def price(cell: Cell) -> dict[str, Any]:
-    """What I-JEPA takes to reach the mark, as a share of what the rival takes, from their raw files."""
+    """What I-JEPA takes to reach the mark, as a share of what the rival takes, from their raw files.
+
+    What never reaches it takes its whole training at least, so that the share is a bound; there is none if neither
+    does.
+    """
     ours, theirs = (
-        json.loads(path_of(replace(cell, name=f"arena.{name}.seed{cell.seed}")).read_text())["curve"]
+        _curve(replace(cell, name=f"scenes.{name}.seed{cell.seed}"))
         for name in ("ijepa", cell.name.split(".")[1].removeprefix("ijepa_over_"))
     )
     own, other = reached(ours, REACH), reached(theirs, REACH)
-    of = other or theirs[-1]
-    shares = {kind: None if own is None else own[kind] / of[kind] for kind in COSTS}
+    paid, of = own or ours[-1], other or theirs[-1]
+    shares = {kind: paid[kind] / of[kind] if own or other else None for kind in COSTS}
     return {**shares, "mark": REACH, "reached": {"ours": own is not None, "theirs": other is not None}, "flops": 0}
+
+
+def _curve(cell: Cell) -> list[dict[str, Any]]:
+    """From the raw file of a training. Raises ValueError where it is missing."""
+    if not path_of(cell).exists():
+        raise ValueError(f"what it takes is read from {path_of(cell).name}; run {cell.name} first")
+    return json.loads(path_of(cell).read_text())["curve"]
 
 
 def main() -> None:

@@ -11,8 +11,10 @@ from typing import Any
 from jepakit.app.report.charts import Chart, Curve, draw
 from jepakit.app.report.layout import facts, section, table
 from jepakit.app.report.wording import escape, number
-from jepakit.evals.arena import Arena, compete, reached
+from jepakit.evals.arena import COSTS, Arena, compete, questions, reached
+from jepakit.train.checkpoint import write_aside
 
+SOON = "A linear layer on a few labels, asked on the validation part after each checkpoint: {}."
 TONES = ("trained", "fresh", "other", "alarm", "raw")
 Rows = Sequence[Mapping[str, Any]]
 
@@ -20,11 +22,14 @@ Rows = Sequence[Mapping[str, Any]]
 def hold(arena: Arena, out: Path, target: float | None, tell: Callable[[str], None] = print) -> str:
     """Runs what is missing of an arena, writes arena.html and table.json to `out`, and returns the table as text.
 
-    `target` is the kNN accuracy on the validation part whose price is asked for; it is fixed before anything runs.
+    `target` is the accuracy of `evals.arena.PACE` on the validation part whose price is asked for; it is fixed before
+    anything runs. Raises ValueError for one outside of (0, 1].
     """
+    if target is not None and not 0 < target <= 1:
+        raise ValueError(f"the target is an accuracy in (0, 1], got {target:g}; 0.8 is 80 %")
     rows = compete(arena, out, tell)
-    (out / "arena.html").write_text(page(arena, rows, target), encoding="utf-8")
-    (out / "table.json").write_text(json.dumps([*map(dict, rows)], indent=1) + "\n")
+    write_aside(out / "arena.html", page(arena, rows, target))
+    write_aside(out / "table.json", json.dumps([*map(dict, rows)], indent=1) + "\n")
     return text_of(rows, target)
 
 
@@ -70,9 +75,9 @@ def price(rows: Rows, target: float) -> str:
     found = [cost for row in rows if (cost := reached(row["curve"], target)) is not None]
     if not found:
         return "not reached"
-    seconds, flop, samples = (fmean(cost[kind] for cost in found) for kind in ("seconds", "flop", "samples"))
+    seconds, flop, samples = (fmean(cost[kind] for cost in found) for kind in COSTS)
     of = "" if len(found) == len(rows) else f" ({len(found)} of {len(rows)} seeds)"
-    return f"{seconds:.0f} s, {flop / 1e12:.1f} TFLOP, {samples:,.0f} samples{of}"
+    return f"{seconds:.0f} CPU-seconds, {flop / 1e12:.1f} TFLOP, {samples:,.0f} samples{of}"
 
 
 def page(arena: Arena, rows: Rows, target: float | None) -> str:
@@ -85,15 +90,13 @@ def page(arena: Arena, rows: Rows, target: float | None) -> str:
         for name, own in names.items()
     ]  # fmt: skip
     body = table(head, cells, "accuracy of every contestant")
-    prices = (
-        [[escape(name_of(name)), escape(price(own, target))] for name, own in names.items() if own[0]["curve"]]
-        if target
-        else []
-    )
-    told = table(["contestant", f"until kNN reaches {100 * (target or 0):.0f} %"], prices, "price") if prices else ""
+    first, told = next(iter(questions(arena.data))), ""
+    if target is not None:
+        prices = [[escape(name_of(name)), escape(price(own, target))] for name, own in names.items() if own[0]["curve"]]
+        told = table(["contestant", f"until {100 * target:.0f} % are told right"], prices, "price")
     sections = [
         section("table", "What was learnt", "Test accuracy in percent; ± is the deviation over seeds.", body),
-        section("curve", "How soon", "kNN on the validation part after each checkpoint.", draw(_chart(names)) + told),
+        section("curve", "How soon", SOON.format(first), draw(_chart(names)) + told),
     ]
     return Template(here.joinpath("page.html").read_text(encoding="utf-8")).substitute(
         title="arena",
@@ -124,4 +127,4 @@ def _chart(names: Mapping[str, Rows]) -> Chart:
         curves.append(Curve(name_of(name), x, y, TONES[place % len(TONES)], dashed=place >= len(TONES)))
     most = max((max(curve.x) for curve in curves), default=1.0)
     explains = "The mean over the seeds. Farther left for the same height is cheaper."
-    return Chart("kNN accuracy, percent", curves, explains, (0.0, most), x_name="TFLOP", sync="tflop", write=number)
+    return Chart("told right, percent", curves, explains, (0.0, most), x_name="TFLOP", sync="tflop", write=number)

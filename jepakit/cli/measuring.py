@@ -64,7 +64,8 @@ def evaluate(words: Words) -> None:
         out: Path
         """Folder for rows, runs, table.json and arena.html; what is there already is not run again."""
         target: float | None = None
-        """The kNN accuracy on the validation part whose price is asked for, in (0, 1]; name it before you look."""
+        """The share of the validation part, in (0, 1], that a linear layer on a few labels has to tell right: the table
+        then says what each took until there. Name it before you look."""
 
     default = Contest(ARENAS[name], Path("runs") / name)
     asked = parse(Contest, rest, f"eval {name}", evaluate, default)

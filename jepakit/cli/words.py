@@ -35,5 +35,5 @@ def long_names(words: Iterable[str]) -> Words:
     return [re.sub(r"^--watch(?==|$)", "--watch.action", word) for word in words]
 
 
-def _named(recipe: Positional[str]) -> str:
-    return recipe
+def _named(name: Positional[str]) -> str:
+    return name

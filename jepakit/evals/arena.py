@@ -1,12 +1,14 @@
 """The arena: members of the family and rivals, trained on the same data with as many operations, and probed alike."""
 
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import numpy as np
 import torch
 
 from jepakit.config import Config
@@ -24,8 +26,9 @@ from jepakit.probes.knn import Knn
 from jepakit.probes.linear import Linear
 from jepakit.probes.lowshot import LowShot, Share
 from jepakit.probes.result import Probe
-from jepakit.probes.splits import Splits
+from jepakit.probes.splits import Splits, Subset
 from jepakit.probes.subject import Subject
+from jepakit.train.checkpoint import write_aside
 from jepakit.train.fit import fit
 from jepakit.train.optimize import AdamW
 from jepakit.train.run import Keep, Run
@@ -40,6 +43,14 @@ FEW = LowShot(amount=Share(share=0.01), draws=3, strengths=(1e-3, 1e-2, 1e-1, 1.
 """Fewer draws and penalties than elsewhere: there are many contestants, and seeds."""
 DRAWS = 4
 """Steps whose operations are averaged: how much masks hide differs from draw to draw."""
+PACE = Linear(rates=(0.03, 0.1, 0.3), decays=(0.0,), steps=500)
+PACE_TRAIN, PACE_VALIDATION = 2_000, 1_000
+"""What is asked while a contestant learns: a linear layer on so few labels that asking ten times costs less than
+learning does. Not kNN: on Fashion-MNIST pixels and networks that nobody trained are as near to their neighbors as what
+was learnt is."""
+COSTS = ("cpu_seconds", "flop", "samples")
+MINUTES = 10
+"""A cell that takes longer gets a warning."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +79,8 @@ class Arena(Config):
     """Who is compared with whom, on what and for how long.
 
     Every contestant trains around `network` with `tflop` operations and the same optimizer, on the same pictures; what
-    it looks at (crops, distorted views) is its own. `points` checkpoints of each are probed by kNN for the curve.
+    it looks at (crops, distorted views) is its own. `points` checkpoints of each are kept, evenly spaced; the curve
+    asks the first question of those that `spaced` names, and of the network before it is trained.
     """
 
     data: Images
@@ -78,12 +90,15 @@ class Arena(Config):
     seeds: tuple[int, ...] = (0, 1, 2)
     batch: int = 64
     optimizer: AdamW = field(default_factory=lambda: AdamW(start=0.0, end=1e-5, warmup=0.05, decay=(0.05, 0.05)))
-    points: int = 5
+    points: int = 16
     threads: int | None = None
 
     def __post_init__(self) -> None:
         if unknown := [name for name in self.contestants if name not in EVERYONE]:
             raise ValueError(f"there is no contestant {unknown[0]!r}; there are {', '.join(EVERYONE)}")
+        for what, named in (("contestants", self.contestants), ("seeds", self.seeds)):
+            if twice := [each for each in named if named.count(each) > 1]:
+                raise ValueError(f"{what} name {twice[0]} twice, whose rows would count twice; name each once")
         if self.tflop <= 0 or self.batch < 2 or self.points < 1 or not self.seeds:
             raise ValueError("an arena needs tflop above 0, a batch of 2 or more, 1 point or more, and a seed")
 
@@ -98,9 +113,10 @@ class Arena(Config):
             data = replace(self.data, augment=None, views=contestant.views.at(size, size // 2))
         probe = Run(model=model, data=data, steps=1, batch=self.batch)
         steps = max(round(self.tflop * 1e12 / (operations(probe) * self.batch)), self.points)
+        every = -(-steps // self.points)
         return replace(
-            probe, steps=steps, seed=seed, optimizer=self.optimizer, threads=self.threads, sinks=(),
-            watch=Watch(action="warn"), keep=Keep(every=-(-steps // self.points), last=self.points + 1),
+            probe, steps=steps, seed=seed, optimizer=self.optimizer, threads=self.threads, sinks=(), workers=0,
+            watch=Watch(action="warn"), keep=Keep(every=every, last=1, forever=every),
         )  # fmt: skip
 
 
@@ -115,7 +131,7 @@ COLOR = Arena(
 """Emoji of 64 pixels, or any other colored pictures."""
 SCENES = Arena(
     data=ScenePictures(), network=replace(SMALL, patch=8, dim=128, heads=4), tflop=20.0, threads=1,
-    contestants=("ijepa", "lejepa", "mae", "dino", "dino_crops", "simclr", "simclr_crops"),
+    contestants=("ijepa", "lejepa", "mae", "ibot", "dino", "dino_crops", "simclr", "simclr_crops"),
 )  # fmt: skip
 """How many things, how near the nearest, and what is where: asked of methods with hand-made distortions and without."""
 ARENAS = {"arena": GRAY, "arena_color": COLOR, "arena_scenes": SCENES}
@@ -138,19 +154,41 @@ def operations(run: Run, draws: int = DRAWS) -> float:
 def compete(arena: Arena, out: Path, tell: Callable[[str], None]) -> list[dict[str, Any]]:
     """Runs what is missing, and returns all rows; each is written to `out` as soon as it is there.
 
-    Raises ValueError if `out` holds the rows of another arena.
+    Raises ValueError if `out` holds the rows of another arena, or if a contestant cannot be built.
     """
+    for name in arena.contestants:
+        arena.run(name, arena.seeds[0])  # before the folder is claimed: what cannot be built shall not hold it
     _claim(arena, out)
-    rows = []
-    for name, seed in entries(arena):
+    rows, planned = [], list(entries(arena))
+    for number, (name, seed) in enumerate(planned, start=1):
         path = out / "rows" / f"{name}.seed{seed}.json"
-        if not path.exists():
-            tell(f"{name}, seed {seed}")
+        row = _read(path)
+        if row is None:
+            tell(f"{number} of {len(planned)}: {name}, seed {seed}")
+            started = time.perf_counter()
             row = contest(arena, name, seed, out)
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(row, indent=1) + "\n")
-        rows.append(json.loads(path.read_text()))
+            write_aside(path, json.dumps(row, indent=1) + "\n")
+            tell(_took(arena, time.perf_counter() - started))
+        rows.append(row)
     return rows
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """What a file holds; None where there is none, or where it was not written to its end."""
+    try:
+        return json.loads(path.read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+
+
+def _took(arena: Arena, seconds: float) -> str:
+    """How long a cell took, and what to do if that is too long."""
+    told = f"  took {seconds:.0f} s"
+    if seconds <= 60 * MINUTES:
+        return told
+    less = arena.tflop * 60 * MINUTES / seconds
+    return f"{told}, more than {MINUTES} minutes; --tflop {less:.2g} into another --out would take about {MINUTES}"
 
 
 def entries(arena: Arena) -> Iterator[tuple[str, int]]:
@@ -164,10 +202,10 @@ def entries(arena: Arena) -> Iterator[tuple[str, int]]:
 def _claim(arena: Arena, out: Path) -> None:
     """Notes in `out` whose rows these are: other seeds or more contestants may join, nothing else may differ."""
     path, shared = out / "arena.json", replace(arena, seeds=(0,), contestants=(), threads=None).to_json()
-    if path.exists() and json.loads(path.read_text()) != shared:
+    if _read(path) not in (None, shared):
         raise ValueError(f"{out} holds an arena with other data, network or budget; choose another --out")
     out.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(shared, indent=1) + "\n")
+    write_aside(path, json.dumps(shared, indent=1) + "\n")
 
 
 def contest(arena: Arena, name: str, seed: int, out: Path) -> dict[str, Any]:
@@ -176,14 +214,14 @@ def contest(arena: Arena, name: str, seed: int, out: Path) -> dict[str, Any]:
         torch.manual_seed(seed)
         backbone = arena.network.build() if name == "random_init" else None
         return {"contestant": name, "seed": seed, "flops": 0, **probed(arena, name, backbone, seed), "curve": []}
-    run, folder = arena.run(name, seed), out / "runs" / f"{name}.seed{seed}"
+    run, folder = arena.run(name, seed), run_folder(out, name, seed)
     method: Method = fit(run, folder, resume=(folder / "run.json").exists())
-    points = curve(arena, folder, logged(folder), seed)
+    points = curve(arena, run, folder)
     return {
         "contestant": name,
         "seed": seed,
         "flops": points[-1]["flop"],
-        "seconds": points[-1]["seconds"],
+        "cpu_seconds": points[-1]["cpu_seconds"],
         "samples": points[-1]["samples"],
         "rank": rank_of(folder),
         **probed(arena, name, method.kept, seed),
@@ -191,6 +229,11 @@ def contest(arena: Arena, name: str, seed: int, out: Path) -> dict[str, Any]:
         "curve": points,
         "run": run.to_json(),
     }
+
+
+def run_folder(out: Path, name: str, seed: int) -> Path:
+    """Where the training of a contestant lies."""
+    return out / "runs" / f"{name}.seed{seed}"
 
 
 def probed(arena: Arena, name: str, backbone: Any, seed: int) -> dict[str, Any]:
@@ -223,29 +266,51 @@ def logged(folder: Path) -> list[dict[str, Any]]:
     return [line for line in lines if "loss" in line]
 
 
-def curve(arena: Arena, folder: Path, steps: Sequence[dict[str, Any]], seed: int) -> list[dict[str, Any]]:
-    """What kNN says on the validation part after each checkpoint, and what it took until there."""
-    gflops, seconds = (
-        fmean(line["metrics"]["gflops"] for line in steps),
-        {line["step"]: line["seconds"] for line in steps},
-    )
-    splits, points = Splits.of(replace(arena.data, augment=None, views=None)), []
-    for checkpoint in sorted(folder.glob("step-*")):
-        step = int(checkpoint.name.removeprefix("step-"))
-        row = Knn().measure(Subject(folder.name, load(checkpoint), splits), seed)
+def curve(arena: Arena, run: Run, folder: Path) -> list[dict[str, Any]]:
+    """What is told right on the validation part before training and after each of `spaced`, and what it took.
+
+    Seconds are CPU-seconds of the training alone. Checkpoints that an interruption left are passed over.
+    """
+    lines, splits = logged(folder), pace_splits(arena)
+    gflops = fmean(line["metrics"]["gflops"] for line in lines)
+    steps, seconds = ([line[key] for line in lines] for key in ("step", "cpu_seconds"))
+    torch.manual_seed(run.seed)
+    points = [{"step": 0, "score": pace(run.model.build().kept, splits, run.seed), **dict.fromkeys(COSTS, 0.0)}]
+    for step in sorted({min(number * run.keep.every, run.steps) for number in spaced(arena.points)}):
         points.append({
             "step": step,
-            "score": row.chosen["validation"],
+            "score": pace(load(folder / f"step-{step:08d}"), splits, run.seed),
+            "cpu_seconds": float(np.interp(step, steps, seconds)),
             "flop": gflops * 1e9 * step,
             "samples": step * arena.batch,
-            "seconds": seconds[min(seconds, key=lambda logged_at: abs(logged_at - step))],
         })  # fmt: skip
     return points
 
 
+def spaced(points: int) -> list[int]:
+    """The checkpoints number 1, 2, 3, 4, 6, 8, 12 and so on, and the last: what is fast is seen early."""
+    found = {base << shift for base in (1, 3) for shift in range(points.bit_length())}
+    return sorted(number for number in found | {points} if number <= points)
+
+
+def pace_splits(arena: Arena) -> Splits:
+    """Some labels of the first question. What is left of the test part is one sample, which nobody looks at."""
+    whole = Splits.of(next(iter(questions(arena.data).values())).data)
+    train, held = (
+        Subset(part, torch.randperm(len(part), generator=torch.Generator().manual_seed(0))[:count].sort()[0])
+        for part, count in ((whole.train, PACE_TRAIN), (whole.validation, PACE_VALIDATION))
+    )
+    return replace(whole, train=train, validation=held, test=Subset(held, torch.arange(1)))
+
+
+def pace(backbone: Any, splits: Splits, seed: int) -> float:
+    """How much of the validation part is told right: of a backbone, or of raw pixels."""
+    return PACE.measure(Subject("pace", backbone, splits), seed).chosen["validation"]
+
+
 def reached(points: Sequence[dict[str, Any]], target: float) -> dict[str, float] | None:
-    """Seconds, FLOP and samples until kNN on the validation part was as good as `target`; None where it never was."""
+    """CPU-seconds, FLOP and samples until as much as `target` was told right; None where it never was."""
     for point in points:
         if point["score"] >= target:
-            return {kind: point[kind] for kind in ("seconds", "flop", "samples")}
+            return {kind: point[kind] for kind in COSTS}
     return None

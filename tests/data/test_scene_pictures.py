@@ -10,7 +10,7 @@ from jepakit.data import views
 from jepakit.data.motions import MOTIONS
 from jepakit.data.scene_pictures import SEEN, ScenePictures
 
-CYCLE = len(MOTIONS) * 6 * 6
+CYCLE = len(MOTIONS) * 8 * 6
 """All motions, counts and distances once."""
 SMALL = ScenePictures(scenes=replace(ScenePictures().scenes, train=2 * CYCLE, validation=72, test=72, sprites="digits"))
 
@@ -21,16 +21,17 @@ def test_a_picture_is_that_of_its_scene_with_the_label_that_is_asked_for():
     for index in (0, 50, 71):
         sample, scene = test.get(index, 0, 0), scenes.scene(index)
         assert torch.equal(sample["x"], SMALL.transform.normalize(scene.clip[0].permute(2, 0, 1)))
-        assert int(sample["label"]) == scene.count - 2
+        assert int(sample["label"]) == scene.count - 3
     far = replace(SMALL, label="distance").split("train")
     assert int(far.labels[40]) == int((SMALL.scenes.split("train").scene(40).nearest - 2.0) / 0.25)
     assert far.classes[0] == "nearest at 2.00 to 2.25"
+    assert (SMALL.split("test").classes[0], SMALL.split("test").classes[-1]) == ("3 things", "10 things")
 
 
 def test_counts_and_distances_are_equally_frequent_and_meet():
     counts, distances = (replace(SMALL, label=label).split("train").labels for label in ("count", "distance"))
     pairs, times = torch.stack([counts, distances], dim=1).unique(dim=0, return_counts=True)
-    assert len(pairs) == 36
+    assert len(pairs) == 48
     assert times.unique().tolist() == [2 * len(MOTIONS)]
 
 
