@@ -265,11 +265,12 @@ def measured(claims: Claims, name: str) -> str:
     value, low, high = (figure(claim[key], claim["unit"]) for key in ("value", "low", "high"))
     if len(claim["seeds"]) == 1:
         return f"{value} (one seed)"
-    if len(claim["seeds"]) == 2:
-        return f"{low} and {high}"
     if claim["low"] == claim["high"]:
         return value
-    return f"{value} ({low} to {high})"
+    word = f" {claim['unit']}"  # where the unit is a word, it is said once
+    if len(claim["seeds"]) == 2:
+        return f"{low.removesuffix(word)} and {high}"
+    return f"{value} ({low.removesuffix(word)} to {high.removesuffix(word)})"
 
 
 def priced(claim: Mapping[str, Any]) -> str:
