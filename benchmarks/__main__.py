@@ -37,6 +37,7 @@ NAMES = (
     "pose",
     "cem_horizon2",
     "worlds",
+    "training",
 )
 FOLDER = ROOT / "results" / "benchmarks"
 

@@ -71,6 +71,14 @@ SPEED = (
             "arm7": "Arm7",
         }.items()
     ),
+    *(
+        Row(f"training.{name}.frames_per_second", f"frames a second, {words}")
+        for name, words in {
+            "two_rooms": "learning worlds:two_rooms",
+            "two_rooms_planner": "its planner, from latents",
+            "arm7": "learning arm:world_model",
+        }.items()
+    ),
     Row("speed.int8.ratio", "inference in int8, against float32", 1.5),
     Row("speed.loading.ratio", "JPEG to a random crop, against Pillow at equal pixels", 1.5),
     Row("speed.allocator.ratio", "training a small world model, freed memory kept against given back"),

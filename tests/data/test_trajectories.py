@@ -93,6 +93,16 @@ def test_fewer_episodes_are_among_more(root):
     assert numbers(3) < numbers(6) < numbers(None)
 
 
+def test_more_episodes_than_there_are_is_told_of(root):
+    counted, told = Trajectories(root=root, frames=2, episodes=999).notes()[:2]
+    there = counted.split()[0]
+    assert told == f"episodes asks for 999 to train on, and there are no more than {there}"
+    assert (
+        Trajectories(root=root, frames=2, episodes=int(there)).notes()[1:]
+        == Trajectories(root=root, frames=2).notes()[1:]
+    )
+
+
 def test_statistics_are_those_of_the_actions_that_samples_hold(root):
     config = Trajectories(root=root, frames=2, skip=2, transform=PLAIN)
     actions = torch.cat([sample["actions"] for sample in windows(config)]).double()
