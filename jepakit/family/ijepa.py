@@ -80,8 +80,7 @@ class IJEPA(Config):
              "columns of patches": columns},
             {"depth": self.depth, "predictor_depth": self.predictor_depth},
         )  # fmt: skip
-        backbone = self._backbone()
-        predictor = self._predictor(backbone)
+        backbone, predictor = self._backbone(), self._predictor()
         target = make_target(self.target, backbone, linear(*self.momentum), frozen=self._answering())
         return MaskedJEPA(
             backbone, [self._masker()], predictor, target, smooth_l1, weight=self.sigreg, given=self.sigreg_on,
@@ -111,7 +110,7 @@ class IJEPA(Config):
         self.frozen.require(self.target)
         return self.frozen.around(self)._backbone() if self.target == "frozen" else None
 
-    def _predictor(self, backbone: Backbone) -> MaskTokenPredictor:
+    def _predictor(self) -> MaskTokenPredictor:
         width, heads = self.predictor_dim, self.predictor_heads or self.heads
         encoder = Transformer(width, self.predictor_depth, heads, 4.0, self.eps)
         answer_dim = self.channels * self.patch**2 if self.target == "pixels" else self.frozen.dim or self.dim
