@@ -60,7 +60,9 @@ class VJEPA21(ClipSizes):
     context_ramp: Range = (0.111, 0.222)
     """Where in the run that weight begins to rise, and where it is reached: steps 15,000 and 30,000 of 135,000."""
     by_distance: bool = True
-    """Weigh what is seen by its nearness to what is hidden; off in the last phase of the released training."""
+    """Weigh what is seen by its nearness to what is hidden."""
+    distance_until: float = added(1.0)
+    """The share of the run after which that ends: where the last phase of the released training begins."""
     scale_distance: bool = added(False)
     """Count that nearness in sixteenths of the rows (the released code's offset_context_loss)."""
     momentum: float = 0.99925
@@ -84,7 +86,8 @@ class VJEPA21(ClipSizes):
             )
         backbone = self._backbone()
         read = spaced(self.depth, self.levels if self.distilled_from is None else 1)
-        context = ContextLoss(ramp(self.context_share, *self.context_ramp), self.by_distance, self.scale_distance)
+        distance = self.by_distance, self.scale_distance, self.distance_until
+        context = ContextLoss(ramp(self.context_share, *self.context_ramp), *distance)
         energy = l1 if self.distilled_from is None or self.larger is not None else _unanswered
         target = self._target(backbone, read)
         return MaskedJEPA(backbone, self._maskers(), self._predictor(), target, energy, None, read, context)

@@ -26,15 +26,17 @@ class ContextLoss:
     """How much a dense predictor is asked about what it sees, and whether more so near what is hidden (V-JEPA 2.1).
 
     With `scale_distance` distances are counted in sixteenths of the rows, so that fine grids weigh like coarse ones.
+    After the share `distance_until` of a run they do not count any more.
     """
 
     share: Schedule
     by_distance: bool = True
     scale_distance: bool = False
+    distance_until: float = 1.0
 
-    def weight(self, seen: Tokens, hidden: Tokens) -> Float[Tensor, "b n"] | None:
+    def weight(self, seen: Tokens, hidden: Tokens, progress: float = 0.0) -> Float[Tensor, "b n"] | None:
         """What the error at each seen token is multiplied by; None for one."""
-        if not self.by_distance:
+        if not self.by_distance or progress > self.distance_until:
             return None
         rows = seen.extent[-2] if self.scale_distance and seen.extent is not None else 0
         return nearness(seen, hidden, max(rows // TRAINED_ROWS, 1))
@@ -96,7 +98,7 @@ class MaskedJEPA(nn.Module):
         splits = self._ask(answers, step.shared, step.rows)
         filled = self._fill_in(x, answers, splits)
         terms = {"prediction": self._at_places(filled).mean()}
-        context = self._at_contexts(filled, answers)
+        context = self._at_contexts(filled, answers, step.progress)
         if self.context_loss is not None and context is not None:
             terms["context"] = self.context_loss.share(step.progress) * context.mean()
         if self.regularizer is not None:
@@ -149,12 +151,12 @@ class MaskedJEPA(nn.Module):
         """The energy at what is hidden: the mean over the maskers."""
         return torch.stack([self.compare(each.said.places, each.hidden) for each in filled]).mean(dim=0)
 
-    def _at_contexts(self, filled: Sequence[Filled], answers: Tokens) -> Float[Tensor, "b"] | None:
+    def _at_contexts(self, filled: Sequence[Filled], answers: Tokens, progress: float) -> Float[Tensor, "b"] | None:
         """The energy of a dense predictor at what is seen; None where nothing is said of it."""
         found = []
         for each in filled:
             if self.context_loss is not None and each.said.context is not None:
-                weight = self.context_loss.weight(each.said.context, each.hidden)
+                weight = self.context_loss.weight(each.said.context, each.hidden, progress)
                 found.append(self.compare(each.said.context, answers.take(each.split.context), weight))
         return torch.stack(found).mean(dim=0) if found else None
 

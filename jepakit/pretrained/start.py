@@ -25,7 +25,8 @@ TASKS: Mapping[type[Config], set[str]] = {
     VJEPA: _CLIP_TASK | {"masks", "shown", "target", "frozen"},
     VJEPA2: _CLIP_TASK | {"frames", "image", "mask_token"},
     VJEPA21: _CLIP_TASK
-    | {"frames", "image", "context_share", "context_ramp", "by_distance", "scale_distance", "distilled_from", "larger"},
+    | {"frames", "image", "context_share", "context_ramp", "by_distance", "distance_until", "scale_distance"}
+    | {"distilled_from", "larger"},
 }
 
 

@@ -190,12 +190,12 @@ def _vjepa21(model: vjepa21.VJEPA21) -> Run:
     """The paper's schedule, 135,000 steps and 12,000 on larger frames, with the batch of the released files.
 
     A step is of clips or of pictures, and half are of each, where the release does both in one step on different
-    processes: twice the steps see as much. Its cooldown turns `by_distance` off, which here stays as it is.
+    processes: twice the steps see as much. As there, distances do not count in the cooldown.
     """
     warmup, early, late, batch = 12_000, 135_000, 12_000, 3072
     steps = early + late
     return Run(
-        model=replace(model, context_ramp=(15_000 / steps, 30_000 / steps)),
+        model=replace(model, context_ramp=(15_000 / steps, 30_000 / steps), distance_until=early / steps),
         data=_visionmix163m(256, 256, batch),
         stages=(Stage(begins=early / steps, data=_visionmix163m(384, 512, batch)),),
         steps=steps,

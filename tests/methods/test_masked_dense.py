@@ -10,6 +10,7 @@ from torch import Generator, Tensor
 from jepakit.contracts import Rows, step_at
 from jepakit.family.vjepa21 import TINY, VJEPA21, spaced
 from jepakit.methods.masked import ContextLoss, MaskedJEPA
+from jepakit.recipes.videos import vjepa21_vitl16
 from jepakit.schedules import constant
 from jepakit.tokens import Places, Split, Tokens
 
@@ -131,6 +132,25 @@ def test_the_share_of_what_is_seen_rises_as_released(step: int, share: float) ->
     _, seen = expect(method, x, splits, True)
     losses = method({"x": x}, step_at(step, 135_000, Rows(0, BATCH, BATCH)))
     assert losses.terms["context"].item() == pytest.approx(share * seen, rel=2e-3, abs=1e-3)
+
+
+@pytest.mark.parametrize(("step", "weighted"), [(0, True), (7, True), (8, False), (9, False)])
+def test_distances_count_until_the_last_phase_begins(step: int, weighted: bool) -> None:
+    """Steps 0 to 7 of 10 are the phase before, as `Stage(begins=0.8)` counts them."""
+    splits = QUESTIONS["one length"]
+    method = build(replace(TINY, context_ramp=(0.0, 0.0), distance_until=0.8), splits)
+    x = torch.randn(BATCH, 3, 4, 32, 32, generator=torch.Generator().manual_seed(5))
+    losses = method({"x": x}, step_at(step, 10, Rows(0, BATCH, BATCH)))
+    seen = expect(method, x, splits, weighted)[1]
+    assert seen != pytest.approx(expect(method, x, splits, not weighted)[1], rel=1e-2)
+    assert losses.terms["context"].item() == pytest.approx(0.5 * seen, rel=2e-3)
+
+
+def test_the_recipe_ends_them_where_its_last_stage_begins() -> None:
+    run = vjepa21_vitl16()
+    (stage,) = run.stages
+    assert isinstance(run.model, VJEPA21)
+    assert run.model.distance_until == stage.begins == 135_000 / 147_000
 
 
 @pytest.mark.parametrize(("rows", "unit"), [(4, 1), (16, 1), (24, 1), (32, 2), (48, 3)])
