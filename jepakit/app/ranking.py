@@ -171,12 +171,14 @@ def rank(
 
     All are measured on the same samples and views, those of the first run's data (or at `root`), each through its own
     transform. Files among the folders (an older ranking in runs/*) are passed over. Raises ValueError with one sentence
-    for what is no run, for losses of different methods, and where labels are missing that a probe needs.
+    for what is no run, for pictures beside videos, for losses of different methods, and where labels are missing that a
+    probe needs.
     """
     runs = [path for path in runs if not path.is_file()]
     if not runs or (len(runs) < 2 and not asked.checkpoints):
         raise ValueError(f"one run has no rank: name two or more, or compare its --checkpoints ({len(runs)} given)")
     entrants = [Entrant.read(folder, trusted) for folder in runs]
+    _require_one_kind(entrants)
     first, differ = entrants[0], difference(entrants)
     if differ and asked.by == "loss":
         raise ValueError(f"losses cannot be compared, for the runs differ in {differ}; rank them --by rankme or lidar")
@@ -192,6 +194,18 @@ def rank(
     where.parent.mkdir(parents=True, exist_ok=True)
     write_aside(where, json.dumps(ranking.to_json(), indent=1) + "\n")
     return ranking
+
+
+def _require_one_kind(entrants: Sequence[Entrant]) -> None:
+    """Raises ValueError where some runs take pictures and others clips: no samples can be shown to both."""
+    first, *others = entrants
+    for other in others:
+        ours, theirs = (type(getattr(each.run.data, "transform", None)).__name__ for each in (first, other))
+        if ours != theirs:
+            raise ValueError(
+                f"{first.folder} and {other.folder} take samples of different kinds ({ours} and {theirs}), "
+                f"and a rank is told on the same samples for all; rank runs on pictures and runs on videos apart"
+            )
 
 
 def difference(entrants: Sequence[Entrant]) -> str:

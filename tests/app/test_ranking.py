@@ -10,8 +10,11 @@ from safetensors.torch import load_file, save_file
 from jepakit import cli
 from jepakit.app.ranking import Asked, Entrant, Ranking, Row, rank, spearman, weights_of
 from jepakit.app.ranking_table import tell
-from jepakit.family import ijepa, lejepa, lvjepa
+from jepakit.data.branching import Branching
+from jepakit.data.videos import Videos
+from jepakit.family import ijepa, lejepa, lvjepa, vjepa
 from jepakit.rivals import simsiam
+from jepakit.train.run import Run
 
 SMALL = Asked(samples=16, views=2)
 
@@ -87,6 +90,20 @@ def test_losses_of_different_methods_are_refused_in_one_sentence_and_not_shown(r
     text = capsys.readouterr().out
     assert "n/a" in text
     assert "losses are not shown" in text
+
+
+@pytest.mark.parametrize("data", [Branching(sprites="digits"), Videos(root="clips")])
+def test_pictures_and_videos_are_told_apart_in_one_sentence(runs, tmp_path, capsys, data):
+    video = shutil.copytree(runs[0], tmp_path / "video")
+    told = json.loads((video / "run.json").read_text())
+    run = Run(model=vjepa.TINY, data=data, steps=12)
+    (video / "run.json").write_text(json.dumps({**told, "run": run.to_json()}))
+    for pair in ((runs[0], video), (video, runs[0])):
+        assert cli.run(["rank", *map(str, pair), "--out", str(tmp_path / "r.json")]) == 1
+        error = capsys.readouterr().err
+        assert "different kinds" in error
+        assert "ClipTransform" in error
+        assert "Traceback" not in error
 
 
 def test_all_are_measured_on_equal_views(runs):
