@@ -15,7 +15,7 @@ from jepakit.planning.policies import GoalActor, Moments, Observe
 
 @runtime_checkable
 class Acting(Protocol):
-    """A network that says what to do next, seeing where it is and where to go: `rivals.gcbc`."""
+    """A network that says what to do next, seeing where it is and where to go: `methods.cloning`."""
 
     def act(self, now: Observation, goal: Observation) -> Float[Tensor, "b w"]: ...
 

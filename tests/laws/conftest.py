@@ -10,9 +10,9 @@ import torch
 import jepakit.family
 import jepakit.rivals
 from jepakit.config import Config
+from jepakit.methods.cloning import Cloning
 from jepakit.methods.multiview import MultiView
 from jepakit.methods.world_model import WorldModelJEPA
-from jepakit.rivals.gcbc import Cloning
 
 
 def members() -> dict[str, Config]:

@@ -8,8 +8,8 @@ from safetensors.torch import load_file
 
 from jepakit.config import Config
 from jepakit.data.transforms import ImageTransform
+from jepakit.methods.cloning import Cloning
 from jepakit.methods.world_model import WorldModelJEPA
-from jepakit.rivals.gcbc import Cloning
 from jepakit.train.fit import fit
 from jepakit.train.optimize import AdamW
 from jepakit.train.run import Keep, Run

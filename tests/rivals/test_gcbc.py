@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from jepakit.contracts import Observation, Rows, step_at
-from jepakit.rivals.gcbc import TINY, Cloning
+from jepakit.methods.cloning import Cloning
+from jepakit.rivals.gcbc import TINY
 
 
 class Told(Cloning):
