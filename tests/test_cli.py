@@ -9,14 +9,19 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import checkpoints
 import numpy as np
 import pyarrow.parquet as parquet
 import pytest
+import torch
 from PIL import Image
 
+import jepakit
 from jepakit import cli
+from jepakit.probes.classifier import AttentiveClassifier
 
 RECIPE = """
 from jepakit.data.images import Images
@@ -270,3 +275,66 @@ def test_bad_input_gives_one_sentence(words, capsys, tmp_path, monkeypatch):
 def test_an_unknown_verb(capsys):
     assert cli.run(["fly"]) == 2
     assert "train" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def released(tmp_path_factory):
+    """An official file of a width that was never published, and the method that it was made of."""
+    model = replace(checkpoints.MODEL, dim=48, heads=4)
+    method = checkpoints.build_noisy(model)
+    return checkpoints.write_official(tmp_path_factory.mktemp("released") / "vit.pth.tar", method, model), method
+
+
+def told_once(err: str) -> bool:
+    return all(
+        err.count(words) == 1
+        for words in ("license: CC-BY-NC-4.0", "target_encoder of", "the source names no transform", "left out: batch_")
+    )
+
+
+def test_embed_says_whose_weights_they_are_and_takes_the_chosen_ones(released, photos, tmp_path, capsys):
+    path, method = released
+    words = ["embed", str(path), str(photos), "--heads", "4", "--out"]
+    assert cli.run([*words, str(tmp_path / "average.parquet")]) == 0
+    assert told_once(capsys.readouterr().err)
+    chosen = ["--entry", "encoder", "--image", "48"]
+    assert cli.run([*words, str(tmp_path / "chosen.parquet"), *chosen]) == 0
+    transform = replace(jepakit.load(path, heads=4).transform, size=48)
+    for name, network, maker in (
+        ("average", method.kept, replace(transform, size=32)),
+        ("chosen", method.backbone, transform),
+    ):
+        table = parquet.read_table(tmp_path / f"{name}.parquet")
+        pictures = torch.stack([maker(Image.open(photos / file)) for file in table["name"].to_pylist()])
+        with torch.no_grad():
+            expected = network(pictures).values.mean(dim=1)
+        torch.testing.assert_close(torch.tensor(table["feature"].to_pylist()), expected, atol=1e-5, rtol=0)
+
+
+def test_embed_says_whose_the_classifier_is(released, photos, tmp_path, capsys):
+    head = AttentiveClassifier(48, 4, 1, 2)
+    torch.save(
+        {"classifiers": [{f"module.{name}": value for name, value in head.state_dict().items()}]}, tmp_path / "p.pt"
+    )
+    words = ["embed", str(released[0]), str(photos), "--heads", "4", "--classifier", str(tmp_path / "p.pt")]
+    assert cli.run([*words, "--out", str(tmp_path / "x.csv")]) == 0
+    assert "license: MIT" in capsys.readouterr().err
+
+
+def test_probe_says_whose_weights_they_are_and_takes_the_chosen_ones(released, tmp_path, capsys):
+    words = ["probe", str(released[0]), "--probes", "knn", "--data.root", "packaged:digits", "--heads", "4"]
+    found = []
+    for number, chosen in enumerate(([], ["--entry", "encoder", "--image", "16"])):
+        assert cli.run([*words, *chosen, "--out", str(tmp_path / f"{number}.json")]) == 0
+        assert told_once(capsys.readouterr().err)
+        found.append([row["value"] for row in json.loads((tmp_path / f"{number}.json").read_text())])
+    assert all(one != other for one, other in zip(*found, strict=True))  # pixels are fewer, too
+
+
+def test_attentive_probes_read_several_levels(trained, tmp_path):
+    words = ["--probes", "attentive", "--samples", "fixed", "--steps", "2", "--layers", "-2", "-1"]
+    assert cli.run(["probe", str(trained), *words, "--out", str(tmp_path / "p.json")]) == 0
+    assert {row["settings"]["layers"] == [-2, -1] for row in json.loads((tmp_path / "p.json").read_text())} == {True}
+    assert jepakit.load_classifier(tmp_path / "p-attentive1.safetensors").layers == (-2, -1)
+    assert cli.run(["embed", str(trained), "packaged:digits", "--out", str(tmp_path / "x.csv"),
+                    "--classifier", str(tmp_path / "p-attentive1.safetensors")]) == 0  # fmt: skip

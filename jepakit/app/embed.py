@@ -12,6 +12,7 @@ import torch
 from jepakit import pretrained
 from jepakit.app.device import open_device
 from jepakit.app.samples import open_samples
+from jepakit.app.sources import AS_IT_IS, open_classifier, open_source
 from jepakit.app.windows import Timeline, WindowReader
 from jepakit.data.video_files import is_video
 from jepakit.data.videos import Videos
@@ -55,25 +56,30 @@ class Wanted:
 
 
 def embed(
-    source: str, wanted: Wanted, out: Path, device: str = "cpu", trusted: bool = False
+    source: str,
+    wanted: Wanted,
+    out: Path,
+    device: str = "cpu",
+    trusted: bool = False,
+    choice: pretrained.Choice = AS_IT_IS,
 ) -> tuple[Features, tuple[str, ...]]:
     """Writes what `source` makes of every picture, video or window: pooled features, or the answers of a classifier.
 
     One row per file that can be read, or per window: its name, its label where there is one, the seconds of a window,
-    and the feature or the probabilities. Samples are read as the backbone was trained to take them. Returns the rows
-    with sentences that the user should read. Raises ValueError for a format that is not known, a backbone that has no
-    transform, or a classifier of another backbone.
+    and the feature or the probabilities. Samples are read as the backbone was trained to take them, or at the size of
+    the `choice`. Returns the rows with sentences that the user should read. Raises ValueError for a format that is not
+    known, a backbone that has no transform, or a classifier of another backbone.
     """
     if out.suffix not in FORMATS:
         raise ValueError(f"cannot write {out.name}: give a name that ends in {' or '.join(FORMATS)}")
     place = open_device(device)
-    backbone = pretrained.load(source, trusted=trusted).to(place)
+    backbone = open_source(source, choice, trusted).backbone(choice.entry, choice.image).to(place)
     samples = open_samples(wanted.root, backbone.transform, source)
     if isinstance(samples, Videos):
         samples = replace(samples, frame_rate=wanted.frame_rate)
     elif wanted.windows or wanted.stride is not None or wanted.frame_rate is not None:
         raise ValueError(f"{source} takes pictures, which have no windows, stride or frame_rate; leave these out")
-    encode, classifier = _encoder(backbone, wanted, place)
+    encode, classifier = _encoder(backbone, wanted, choice.heads, place)
     if isinstance(samples, Videos) and wanted.is_cut:
         return _embed_windows(encode, classifier, samples, wanted, out)
     segments = 1 if classifier is None else classifier.segments
@@ -85,11 +91,13 @@ def embed(
     return features, (*samples.passed_over(), *left_out, *_respelled(features))
 
 
-def _encoder(backbone: AnyBackbone, wanted: Wanted, place: torch.device) -> tuple[Encode, AttentiveClassifier | None]:
+def _encoder(
+    backbone: AnyBackbone, wanted: Wanted, heads: int | None, place: torch.device
+) -> tuple[Encode, AttentiveClassifier | None]:
     """What gives the rows, and the classifier where it takes part."""
     if wanted.classifier is None:
         return Pooled(backbone, wanted.layers, device=place), None
-    classifier = pretrained.load_classifier(wanted.classifier).to(place)
+    classifier = open_classifier(wanted.classifier, heads).to(place)
     return Classify(backbone, classifier), classifier
 
 

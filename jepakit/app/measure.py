@@ -10,6 +10,7 @@ from jepakit.app.classifiers import KeepingProbe
 from jepakit.app.device import open_device
 from jepakit.app.report.wording import title_of
 from jepakit.app.samples import notes_of, open_samples, samples_of
+from jepakit.app.sources import AS_IT_IS, open_source
 from jepakit.contracts import Transform
 from jepakit.data.images import Images
 from jepakit.data.videos import SeveralViews, Videos
@@ -71,17 +72,19 @@ def measure(
     out: Path | None,
     device: str = "cpu",
     trusted: bool = False,
+    choice: pretrained.Choice = AS_IT_IS,
 ) -> Measured:
     """Probes what is at `source` beside random init and raw pixels, and writes the results.
 
-    Samples go through the transform that the backbone was trained with. Without `root` they are those of the run;
-    results go to `out`, or to probes.json in the folder of the run, and the classifiers of attentive probes beside
-    them. Raises ValueError where either cannot be known, and for several segments or views of what is no video.
+    Samples go through the transform that the backbone was trained with, or that of the `choice`. Without `root` they
+    are those of the run; results go to `out`, or to probes.json in the folder of the run, and the classifiers of
+    attentive probes beside them. Raises ValueError where either cannot be known, and for several segments or views of
+    what is no video.
     """
     place = open_device(device)
-    weights = pretrained.open_weights(source, trusted)
+    weights = open_source(source, choice, trusted)
     run = read_run(Path(source), trusted) if (Path(source) / "run.json").exists() else None
-    backbone = weights.backbone().to(place)
+    backbone = weights.backbone(choice.entry, choice.image).to(place)
     data = _data_of(source, root, backbone.transform, run)
     seen = data if (asked.segments, asked.views) == (1, 1) else _in_views(data, asked.segments, asked.views)
     if run is None and out is None:
@@ -105,7 +108,7 @@ def measure(
 
 def _probes(asked: Asked, of: str, file: Path) -> list[Probe]:
     """The probes that are asked for; attentive ones leave the classifier of the subject `of` beside the results."""
-    attentive = Attentive(samples=asked.samples, steps=asked.steps)
+    attentive = Attentive(samples=asked.samples, steps=asked.steps, layers=asked.layers)
     named = [probe_called(name, attentive) for name in asked.probes]
     return [
         KeepingProbe(probe, of, file.with_name(f"{file.stem}-{probe.name}.safetensors"))

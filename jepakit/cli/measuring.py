@@ -3,7 +3,7 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -17,6 +17,9 @@ def probe(
     data_root: Annotated[str | None, tyro.conf.arg(name="data.root")] = None,
     seed: int = 0,
     out: Path | None = None,
+    entry: Literal["target_encoder", "ema_encoder", "encoder"] | None = None,
+    image: int | None = None,
+    heads: int | None = None,
     device: str = "cpu",
     trusted: bool = False,
 ) -> None:
@@ -31,13 +34,17 @@ def probe(
         data_root: labelled samples; those of the run if not given
         seed: draws of labels, order of samples and the random init
         out: the results as JSON; RUN/probes.json if not given
+        entry: which encoder of an official file or checkpoint; the average if not given
+        image: side of the pictures or frames that it is given, in pixels; that of its training if not given
+        heads: attention heads, for a bare file of a width that was never published
         device: cpu, cuda or cuda:1
         trusted: let the config name classes outside of jepakit, which are imported
     """
+    from jepakit import pretrained
     from jepakit.app.measure import measure
     from jepakit.probes.suite import table
 
-    measured = measure(source, asked, data_root, seed, out, device, trusted)
+    measured = measure(source, asked, data_root, seed, out, device, trusted, pretrained.Choice(entry, image, heads))
     print(table(measured.results))
     for path in measured.classifiers:
         print(f"classifier: {path}")

@@ -17,6 +17,9 @@ def embed(
     layers: tuple[int, ...] | None = None,
     batch: int | None = None,
     classifier: str | None = None,
+    entry: Literal["target_encoder", "ema_encoder", "encoder"] | None = None,
+    image: int | None = None,
+    heads: int | None = None,
     device: str = "cpu",
     trusted: bool = False,
 ) -> None:
@@ -37,13 +40,18 @@ def embed(
         layers: levels to put side by side, such as -4 -3 -2 -1; the last one if not given
         batch: what goes through the backbone at once; 256 pictures or 8 clips if not given
         classifier: what an attentive probe of the source left behind, or a released probe: classes, not features
+        entry: which encoder of an official file or checkpoint; the average if not given
+        image: side of the pictures or frames that it is given, in pixels; that of its training if not given
+        heads: attention heads, for a bare file of a width that was never published
         device: cpu, cuda or cuda:1
         trusted: let the config name classes outside of jepakit, which are imported
     """
+    from jepakit import pretrained
     from jepakit.app import embed as table
 
+    choice = pretrained.Choice(entry, image, heads)
     wanted = table.Wanted(samples, layers, batch, windows, stride, frame_rate, classifier)
-    features, notes = table.embed(source, wanted, out, device, trusted)
+    features, notes = table.embed(source, wanted, out, device, trusted, choice)
     print(f"{len(features)} rows of {features.x.shape[1]} {'probabilities' if classifier else 'features'}: {out}")
     for note in notes:
         print(note, file=sys.stderr)

@@ -95,6 +95,12 @@ class Head:
         """What a user should know of it: notes and licence."""
         return [*self.notes, *(f"{key}: {value}" for key, value in self.origin.items())]
 
+    def classifier(self) -> AttentiveClassifier:
+        """The network, in eval mode and frozen. Raises ValueError if it does not fit its own description."""
+        network = self.model.build()
+        fill(network, self.state, self.where)
+        return network.eval().requires_grad_(False)
+
 
 def load_classifier(source: Source, heads: int | None = None) -> AttentiveClassifier:
     """The attentive classifier that `jepakit probe` left behind, of a released probe, of a folder of ours, or of
@@ -104,15 +110,19 @@ def load_classifier(source: Source, heads: int | None = None) -> AttentiveClassi
     of the classes called `classifier.names`, where names are known. `heads` is only needed for a released file of a
     width that was never published. Raises ValueError if there is none.
     """
+    head = find_head(source, heads)
+    for note in head.description():
+        _log.info(note)
+    return head.classifier()
+
+
+def find_head(source: Source, heads: int | None = None) -> Head:
+    """What `load_classifier` makes a network of. Raises ValueError if there is none."""
     head = open_classifier(source, heads)
     if head is None:
         there = (isinstance(source, str) and source.startswith(hub.SCHEME)) or Path(source).exists()
         raise ValueError(f"{source} holds no attentive classifier" if there else f"there is no file or folder {source}")
-    for note in head.description():
-        _log.info(note)
-    network = head.model.build()
-    fill(network, head.state, head.where)
-    return network.eval().requires_grad_(False)
+    return head
 
 
 def save_classifier(network: AttentiveClassifier, out: Path) -> None:

@@ -17,7 +17,7 @@ from jepakit.data.clip_transform import ClipTransform
 from jepakit.data.transforms import ImageTransform
 from jepakit.parts.nn.backbone import AnyBackbone
 from jepakit.pretrained import hugging_face, onnx, release
-from jepakit.pretrained.classifier import CLASSIFIER, Head, open_classifier
+from jepakit.pretrained.classifier import CLASSIFIER, Head, find_head, open_classifier
 from jepakit.pretrained.load import open_weights
 from jepakit.pretrained.networks import build_empty, fill
 from jepakit.pretrained.own import BACKBONE, WHOLE
@@ -44,7 +44,7 @@ def export(
     An attentive `classifier` (that of the source, if none is named) is written, too, but for ONNX.
     Raises ValueError if `out` is in use or the source does not fit, ImportError if ONNX is not installed.
     """
-    head = _find_classifier(source, classifier, heads)
+    head = open_classifier(source, heads) if classifier is None else find_head(classifier, heads)
     if head is not None and head.alone and classifier is None:
         return _export_probe(head, out, format)
     weights = open_weights(source, trusted, heads, entry)
@@ -91,13 +91,6 @@ def convert(
         write_safetensors(folder / name, network.state_dict(), weights.origin)
         _write_config(folder, weights.model, weights.transform, weights.origin, head)
     return "\n".join([*weights.description(), *(head.notes if head else ()), f"written: {out}"])
-
-
-def _find_classifier(source: Source, classifier: Source | None, heads: int | None) -> Head | None:
-    head = open_classifier(source if classifier is None else classifier, heads)
-    if head is None and classifier is not None:
-        raise ValueError(f"{classifier} holds no attentive classifier")
-    return head
 
 
 def _beside(head: Head, backbone: AnyBackbone, format: Format, asked: bool) -> list[str]:

@@ -1,13 +1,9 @@
 """From any source to a network that works: `jepakit.load`."""
 
 import logging
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from jepakit.contracts import Transform
-from jepakit.data.clip_transform import ClipTransform
-from jepakit.data.transforms import ImageTransform
 from jepakit.parts.nn.backbone import AnyBackbone
 from jepakit.pretrained import hub, hugging_face, official, own
 from jepakit.pretrained.weights import Entry, Source, Weights, require_entry
@@ -37,10 +33,7 @@ def load(
     weights = open_weights(source, trusted, heads, entry)
     for note in weights.description():
         _log.info(note)
-    backbone = weights.backbone(entry)
-    if image is not None:
-        backbone.transform = _resized(weights.transform, image, weights.where)
-    return backbone
+    return weights.backbone(entry, image)
 
 
 def load_method(source: Source, trusted: bool = False, heads: int | None = None) -> Any:
@@ -68,15 +61,6 @@ def open_weights(
     if path.is_file():
         return official.read_file(path, heads, entry)
     raise ValueError(f"there is no file or folder {path}; models of the hub are written hf:organization/name")
-
-
-def _resized(transform: Transform | None, image: int, where: str) -> Transform:
-    match transform:
-        case ImageTransform():
-            return replace(transform, size=image)
-        case ClipTransform():
-            return replace(transform, picture=replace(transform.picture, size=image))
-    raise ValueError(f"{where} has no picture transform, so image={image} cannot be set")
 
 
 def _open_folder(path: Path, name: str, trusted: bool) -> Weights:

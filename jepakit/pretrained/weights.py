@@ -1,12 +1,14 @@
 """What was found at a source: networks, how they were made, and to whom they belong."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from jepakit.config import Config
 from jepakit.contracts import Transform
+from jepakit.data.clip_transform import ClipTransform
+from jepakit.data.transforms import ImageTransform
 from jepakit.parts.nn.backbone import AnyBackbone
 from jepakit.pretrained.networks import build_empty, fill, name_of, placed, under
 from jepakit.weights.keys import State, listed
@@ -15,6 +17,15 @@ Average = Literal["target_encoder", "ema_encoder"]
 Entry = Literal[Average, "encoder"]
 """One of the encoders of a source, by the name that released files have for it."""
 Source = str | Path
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is taken of a source: which encoder, for pictures of which side, and the heads that no shape tells."""
+
+    entry: Entry | None = None
+    image: int | None = None
+    heads: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,15 +44,16 @@ class Weights:
     average: Average = "target_encoder"
     """What the source calls the network that our method keeps."""
 
-    def backbone(self, entry: Entry | None = None) -> AnyBackbone:
+    def backbone(self, entry: Entry | None = None, image: int | None = None) -> AnyBackbone:
         """The kept network (or the trained one, for "encoder"), with its transform, in eval mode and frozen.
 
-        Raises ValueError if the source has no such network, or if it does not fit its own description.
+        `image` is the side of pictures that the transform gives, where it is to be another. Raises ValueError if the
+        source has no such network, or if it does not fit its own description.
         """
         method = build_empty(self.model)
         network = method.backbone if entry == "encoder" else method.kept
         fill(network, self.network(entry, method), self.where)
-        network.transform = self.transform
+        network.transform = self.transform if image is None else _resized(self.transform, image, self.where)
         return network.eval().requires_grad_(False)
 
     def method(self) -> Any:
@@ -87,6 +99,15 @@ class Weights:
     def description(self) -> list[str]:
         """What a user should know of it: notes and licence."""
         return [*self.notes, *(f"{key}: {value}" for key, value in self.origin.items())]
+
+
+def _resized(transform: Transform | None, image: int, where: str) -> Transform:
+    match transform:
+        case ImageTransform():
+            return replace(transform, size=image)
+        case ClipTransform():
+            return replace(transform, picture=replace(transform.picture, size=image))
+    raise ValueError(f"{where} has no picture transform, so image={image} cannot be set")
 
 
 def require_entry(entry: str | None) -> None:

@@ -117,7 +117,11 @@ class Attentive(Config):
         train = Counted(splits.augmented if self.samples == "augmented" else splits.train)
         validation, test = Counted(splits.validation), Counted(splits.test)
         sample, segments, _ = split_views(first_readable(splits.train))
-        reader = Reader(subject.backbone or Patches(sample.shape[1], self.pixel_patch, sample.dim() - 2), self.layers)
+        reader = (
+            Reader(Patches(sample.shape[1], self.pixel_patch, sample.dim() - 2), (-1,))  # pixels have one level
+            if subject.backbone is None
+            else Reader(subject.backbone, self.layers)
+        )
         with evaluating(reader.encoder), seeded(seed):
             heads = self._fit(reader, train, subject.classes, seed, watch)
             scores, right = (
@@ -127,7 +131,7 @@ class Attentive(Config):
         best = int(scores.mean(dim=0).argmax())
         head = heads[best]
         assert isinstance(head, AttentiveClassifier), "heads are made by _fit"
-        head.layers, head.segments, head.names = self.layers, segments, splits.names(subject.classes)
+        head.layers, head.segments, head.names = reader.layers, segments, splits.names(subject.classes)
         rate, decay = list(itertools.product(self.rates, self.decays))[best]
         outcome = Outcome(
             correct=right[:, best].bool(),

@@ -24,3 +24,5 @@ class Asked:
     """of attentive probes: encoded anew for each step, or once and kept in memory"""
     steps: int = 1000
     """of attentive probes, of 128 samples each"""
+    layers: tuple[int, ...] = (-1,)
+    """of attentive probes: levels of the backbone whose tokens are read side by side, such as -4 -3 -2 -1"""
