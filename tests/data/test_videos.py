@@ -212,6 +212,19 @@ def test_a_video_that_is_shorter_than_a_tubelet_is_held(tmp_path):
         assert numbers_in(x) == expected
 
 
+@pytest.mark.parametrize("size", [(1, 1), (1, 40)])
+def test_videos_of_a_pixel_and_of_a_line_are_clips_under_augmentation(size, tmp_path):
+    """Each frame is of one color, its own; a crop of what cannot be cropped is all of it."""
+    path = write_film(tmp_path / "dot.mkv", count=9, codec="ffv1", pixels="bgr0", size=size)
+    data = Videos(root=str(path), transform=CLIP, augment=VIDEO_CROP)
+    for dataset in (data.build(), data.everything()):
+        for epoch in range(4):
+            x = dataset.get(0, epoch, 0)["x"]
+            assert x.shape == (3, 4, 32, 32)
+            assert (x.amax(dim=(2, 3)) - x.amin(dim=(2, 3))).max() < 1e-6, "one color"
+            assert numbers_in(x) == [0, 3, 6, 8]
+
+
 def test_broken_and_missing_videos_are_named_and_never_replaced(folder, tmp_path):
     """Read by the engine as it reads pictures: each batch holds the clips that are there, and names the others."""
     films = [*sorted(folder.glob("*/*.mp4")), tmp_path / "über all.mp4", tmp_path / "torn.mp4"]
