@@ -63,6 +63,7 @@ learning: $(VENV)/dev.stamp ## what is learnt, on real data: hours; resumable; w
 	$(BIN)/python -m benchmarks.two_rooms
 	$(BIN)/python -m benchmarks.push
 	$(BIN)/python -m benchmarks.arm7
+	$(BIN)/python -m benchmarks.energies
 	$(MAKE) films
 	$(BIN)/python -m benchmarks.metaworld
 

@@ -5,6 +5,7 @@ from benchmarks import (
     arena,
     arm7,
     dense,
+    energies,
     foretelling,
     latent,
     learning,
@@ -18,5 +19,5 @@ from benchmarks import (
 
 SUITES = (
     *(learning, video, dense, anticipation, metaworld),
-    *(arena, lejepa, nuisance, latent, foretelling, two_rooms, push, arm7),
+    *(arena, lejepa, nuisance, latent, foretelling, two_rooms, push, arm7, energies),
 )
