@@ -22,7 +22,7 @@ ARENAS: dict[str, Arena] = {
     "scenes": replace(SCENES, tflop=12.0),
 }
 REACH = 0.22
-"""How many pictures a linear layer on 2,000 labels has to count right (`evals.arena.PACE`, validation part): whose
+"""How many pictures a linear layer on 2,000 labels has to count right (`evals.pace`, validation part): whose
 price is asked for. Fixed from baselines alone, before anything was trained on scenes: random init counts 16.1, 16.5 and
 17.4 % right with three seeds, raw pixels 12.9 %, and four standard errors of 1,000 pictures are 4.8 points. On
 Fashion-MNIST no mark would do: raw pixels are so good there (80 % with as few labels, random init 73 %) that one above

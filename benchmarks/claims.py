@@ -113,23 +113,31 @@ COUNTED = {
 COUNTS = {
     "arena.{}.count": "how many", "arena.{}.distance": "how near", "arena.{}.segmentation": "what is where (mean IoU)",
 }  # fmt: skip
+SOONER = tuple(
+    Row(f"efficiency.ijepa_over_{rival}.{kind}", f"I-JEPA over {name} to count 22 % of scenes right: {words}")
+    for rival, name in (("mae", "MAE"), ("ibot", "iBOT"))
+    for kind, words in (("seconds", "CPU-seconds"), ("flop", "operations"), ("samples", "samples"))
+)
 NUISANCE = {
     "vjepa": "V-JEPA", "videomae": "VideoMAE", "next_frames": "next frames in pixels", "random_init": "random init",
     "raw": "raw pixels",
 }  # fmt: skip
 NOISES = {
-    "nuisance.{}.0.content": "motion, no noise", "nuisance.{}.30.content": "motion, noise 30",
-    "nuisance.{}.60.content": "motion, noise 60", "nuisance.{}.30.noise": "noise, 30",
-    "nuisance.{}.60.noise": "noise, 60",
-}  # fmt: skip
+    **{f"nuisance.{{}}.{share}.content": f"motion, {share} % flicker" for share in (0, 25, 50, 75)},
+    **{f"nuisance.{{}}.{share}.noise": f"flicker, {share} %" for share in (25, 50, 75)},
+}
 LEJEPA = (
     Row("lejepa.linear", "linear probe, in the arena above"),
     Row("lejepa.grid_runs", "trainings of the grid: rates, architectures, trade-offs"),
     Row("lejepa.collapsed_runs", "of these, collapsed", most=0),
-    Row("lejepa.loss_probe_spearman", "Spearman's correlation of the training loss with kNN over the grid"),
+    Row("lejepa.loss_probe_spearman", "Spearman's correlation of less loss with a better linear probe, over the grid"),
+    Row("lejepa.loss_probe_spearman.checkpoints", "the same over the checkpoints of a training, mean over trainings"),
 )
 WIDE = {"contrastive": "SimCLR", "vicreg": "VICReg", "sigreg": "SIGReg"}
-WIDTHS = {f"scaling.dim.{{}}.{dim}": str(dim) for dim in (16, 64, 256, 1024)}
+WIDTHS = {
+    **{f"scaling.dim.{{}}.{dim}": f"{dim}, linear" for dim in (16, 64, 256, 1024)},
+    **{f"scaling.dim.{{}}.{dim}.rank": f"{dim}, rank" for dim in (16, 64, 256, 1024)},
+}
 FUTURES = (
     Row("lvjepa.modes.coverage", "futures that some z foretells"),
     Row("lvjepa.modes.precision", "z whose future may come"),

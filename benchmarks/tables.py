@@ -41,6 +41,7 @@ from benchmarks.claims import (
     ROOMS,
     SCORES,
     SETS,
+    SOONER,
     SPEED,
     STILL,
     SUBJECTS,
@@ -91,7 +92,19 @@ def expected() -> set[str]:
     """Every claim that the tables have a place for."""
     rows = {
         row.claim
-        for row in (*SPEED, *RELIABILITY, *ABLATION, *COLLAPSE, *VIDEO, *FUTURES, *LEJEPA, *ROOMS, *PUSHES, *ARM)
+        for row in (
+            *SPEED,
+            *RELIABILITY,
+            *ABLATION,
+            *COLLAPSE,
+            *VIDEO,
+            *FUTURES,
+            *SOONER,
+            *LEJEPA,
+            *ROOMS,
+            *PUSHES,
+            *ARM,
+        )
     }
     rows |= {claim for table in CROSSED.values() for claim in asked_of(*table)}
     return rows | {cell for name in SETS for subject in SUBJECTS for cell in cells(name, subject) if cell}
@@ -240,6 +253,7 @@ TABLES: dict[str, Callable[[Claims], str]] = {
     "clip-ablation": listed(CLIP_ABLATION),
     "foresight": listed(FORESIGHT),
     "dense": listed(DENSE),
+    "sooner": listed(SOONER),
     "lejepa": listed(LEJEPA),
     "futures": listed(FUTURES),
     "rooms": listed(ROOMS),
@@ -286,7 +300,10 @@ def priced(claim: Mapping[str, Any]) -> str:
 
 def default_unit(claim: str) -> str:
     """The unit of a claim that was not measured yet, as its name tells it."""
-    endings = {"ratio": "times", "seconds": "seconds", "trials": "count", "identical": "boolean"}
+    endings = {
+        "ratio": "times", "seconds": "seconds", "trials": "count", "identical": "boolean", "collapsed_runs": "runs",
+        "grid_runs": "runs",
+    }  # fmt: skip
     return endings.get(claim.rpartition(".")[2], "share")
 
 

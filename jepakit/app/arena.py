@@ -22,7 +22,7 @@ Rows = Sequence[Mapping[str, Any]]
 def hold(arena: Arena, out: Path, target: float | None, tell: Callable[[str], None] = print) -> str:
     """Runs what is missing of an arena, writes arena.html and table.json to `out`, and returns the table as text.
 
-    `target` is the accuracy of `evals.arena.PACE` on the validation part whose price is asked for; it is fixed before
+    `target` is the accuracy of `evals.pace.PACE` on the validation part whose price is asked for; it is fixed before
     anything runs. Raises ValueError for one outside of (0, 1].
     """
     if target is not None and not 0 < target <= 1:

@@ -18,6 +18,7 @@ from jepakit.data.scene_pictures import SEEN, ScenePictures
 from jepakit.data.transforms import ImageTransform
 from jepakit.evals.compatibility import judge, pairs_of
 from jepakit.evals.contestants import CONTESTANTS, CROP, EVERYONE
+from jepakit.evals.pace import few_labels, pace
 from jepakit.parts.nn.networks import ViT
 from jepakit.pretrained import load
 from jepakit.probes.attentive import Attentive
@@ -26,7 +27,7 @@ from jepakit.probes.knn import Knn
 from jepakit.probes.linear import Linear
 from jepakit.probes.lowshot import LowShot, Share
 from jepakit.probes.result import Probe
-from jepakit.probes.splits import Splits, Subset
+from jepakit.probes.splits import Splits
 from jepakit.probes.subject import Subject
 from jepakit.train.checkpoint import write_aside
 from jepakit.train.fit import fit
@@ -43,11 +44,6 @@ FEW = LowShot(amount=Share(share=0.01), draws=3, strengths=(1e-3, 1e-2, 1e-1, 1.
 """Fewer draws and penalties than elsewhere: there are many contestants, and seeds."""
 DRAWS = 4
 """Steps whose operations are averaged: how much masks hide differs from draw to draw."""
-PACE = Linear(rates=(0.03, 0.1, 0.3), decays=(0.0,), steps=500)
-PACE_TRAIN, PACE_VALIDATION = 2_000, 1_000
-"""What is asked while a contestant learns: a linear layer on so few labels that asking ten times costs less than
-learning does. Not kNN: on Fashion-MNIST pixels and networks that nobody trained are as near to their neighbors as what
-was learnt is."""
 COSTS = ("cpu_seconds", "flop", "samples")
 MINUTES = 10
 """A cell that takes longer gets a warning."""
@@ -271,7 +267,7 @@ def curve(arena: Arena, run: Run, folder: Path) -> list[dict[str, Any]]:
 
     Seconds are CPU-seconds of the training alone. Checkpoints that an interruption left are passed over.
     """
-    lines, splits = logged(folder), pace_splits(arena)
+    lines, splits = logged(folder), few_labels(next(iter(questions(arena.data).values())).data)
     gflops = fmean(line["metrics"]["gflops"] for line in lines)
     steps, seconds = ([line[key] for line in lines] for key in ("step", "cpu_seconds"))
     torch.manual_seed(run.seed)
@@ -291,21 +287,6 @@ def spaced(points: int) -> list[int]:
     """The checkpoints number 1, 2, 3, 4, 6, 8, 12 and so on, and the last: what is fast is seen early."""
     found = {base << shift for base in (1, 3) for shift in range(points.bit_length())}
     return sorted(number for number in found | {points} if number <= points)
-
-
-def pace_splits(arena: Arena) -> Splits:
-    """Some labels of the first question. What is left of the test part is one sample, which nobody looks at."""
-    whole = Splits.of(next(iter(questions(arena.data).values())).data)
-    train, held = (
-        Subset(part, torch.randperm(len(part), generator=torch.Generator().manual_seed(0))[:count].sort()[0])
-        for part, count in ((whole.train, PACE_TRAIN), (whole.validation, PACE_VALIDATION))
-    )
-    return replace(whole, train=train, validation=held, test=Subset(held, torch.arange(1)))
-
-
-def pace(backbone: Any, splits: Splits, seed: int) -> float:
-    """How much of the validation part is told right: of a backbone, or of raw pixels."""
-    return PACE.measure(Subject("pace", backbone, splits), seed).chosen["validation"]
 
 
 def reached(points: Sequence[dict[str, Any]], target: float) -> dict[str, float] | None:
