@@ -3,11 +3,11 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import tyro
 
-from jepakit.cli.words import Positional, Words, parse, split_name
+from jepakit.cli.words import Flat, Positional, Taken, Words, parse, split_name
 from jepakit.probes.names import Asked
 
 
@@ -17,9 +17,7 @@ def probe(
     data_root: Annotated[str | None, tyro.conf.arg(name="data.root")] = None,
     seed: int = 0,
     out: Path | None = None,
-    entry: Literal["target_encoder", "ema_encoder", "encoder"] | None = None,
-    image: int | None = None,
-    heads: int | None = None,
+    taken: Flat = Taken(),  # noqa: B008
     device: str = "cpu",
     trusted: bool = False,
 ) -> None:
@@ -34,17 +32,13 @@ def probe(
         data_root: labelled samples; those of the run if not given
         seed: draws of labels, order of samples and the random init
         out: the results as JSON; RUN/probes.json if not given
-        entry: which encoder of an official file or checkpoint; the average if not given
-        image: side of the pictures or frames that it is given, in pixels; that of its training if not given
-        heads: attention heads, for a bare file of a width that was never published
         device: cpu, cuda or cuda:1
         trusted: let the config name classes outside of jepakit, which are imported
     """
-    from jepakit import pretrained
     from jepakit.app.measure import measure
     from jepakit.probes.suite import table
 
-    measured = measure(source, asked, data_root, seed, out, device, trusted, pretrained.Choice(entry, image, heads))
+    measured = measure(source, asked, data_root, seed, out, device, trusted, taken.choice)
     print(table(measured.results))
     for path in measured.classifiers:
         print(f"classifier: {path}")

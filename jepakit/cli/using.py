@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import Literal
 
-from jepakit.cli.words import Positional
+from jepakit.cli.words import Flat, Positional, Taken
 
 
 def embed(
@@ -17,16 +17,13 @@ def embed(
     layers: tuple[int, ...] | None = None,
     batch: int | None = None,
     classifier: str | None = None,
-    entry: Literal["target_encoder", "ema_encoder", "encoder"] | None = None,
-    image: int | None = None,
-    heads: int | None = None,
+    taken: Flat = Taken(),  # noqa: B008
     device: str = "cpu",
     trusted: bool = False,
 ) -> None:
     """Features of pictures or videos as a table: one row per file, or per window of a long video.
 
     jepakit embed runs/x my/photos --out features.parquet
-    jepakit embed runs/y movie.mp4 --out features.parquet --stride 1
     jepakit embed runs/y my/videos --out features.parquet --windows
     jepakit embed runs/y my/videos --out classes.csv --classifier runs/y/probes-attentive1.safetensors
 
@@ -34,27 +31,21 @@ def embed(
         source: a run, or anything that `jepakit.load` takes
         samples: a folder, file or packaged:NAME, as for --data.root
         out: the table to write: .parquet, or .csv with one column per feature
-        windows: a row for each window of each video, with its start and end in seconds; so it is for a single video
+        windows: a row for each window of each video, with start and end in seconds; so it is for a single one
         stride: seconds from window to window; end to end if not given
         frame_rate: frames a second of folders of frames and arrays, which have no clock, or of files with a wrong one
         layers: levels to put side by side, such as -4 -3 -2 -1; the last one if not given
         batch: what goes through the backbone at once; 256 pictures or 8 clips if not given
         classifier: what an attentive probe of the source left behind, or a released probe: classes, not features
-        entry: which encoder of an official file or checkpoint; the average if not given
-        image: side of the pictures or frames that it is given, in pixels; that of its training if not given
-        heads: attention heads, for a bare file of a width that was never published
         device: cpu, cuda or cuda:1
         trusted: let the config name classes outside of jepakit, which are imported
     """
-    from jepakit import pretrained
     from jepakit.app import embed as table
 
-    choice = pretrained.Choice(entry, image, heads)
     wanted = table.Wanted(samples, layers, batch, windows, stride, frame_rate, classifier)
-    features, notes = table.embed(source, wanted, out, device, trusted, choice)
+    features, notes = table.embed(source, wanted, out, device, trusted, taken.choice)
     print(f"{len(features)} rows of {features.x.shape[1]} {'probabilities' if classifier else 'features'}: {out}")
-    for note in notes:
-        print(note, file=sys.stderr)
+    print(*notes, sep="\n", end="\n" * bool(notes), file=sys.stderr)
 
 
 def export(

@@ -2,12 +2,36 @@
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
 import tyro
 
 Words = Sequence[str]
 Positional = tyro.conf.Positional
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What is taken of a source: `pretrained.Choice`, as words."""
+
+    entry: Literal["target_encoder", "ema_encoder", "encoder"] | None = None
+    """which encoder of an official file or checkpoint; the average if not given"""
+    image: int | None = None
+    """side of the pictures or frames that it is given, in pixels; that of its training if not given"""
+    heads: int | None = None
+    """attention heads, for a bare file of a width that was never published"""
+
+    @property
+    def choice(self) -> Any:
+        """The same for `pretrained`, which is not imported for a help."""
+        from jepakit.pretrained import Choice
+
+        return Choice(self.entry, self.image, self.heads)
+
+
+Flat = Annotated[Taken, tyro.conf.arg(name="")]
+"""Its options without a prefix."""
 
 
 def parse(what: Callable[..., Any], words: Words, verb: str, described: object, default: Any = tyro.MISSING) -> Any:

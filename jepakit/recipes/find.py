@@ -34,8 +34,9 @@ def shipped() -> dict[str, Recipe]:
     for entry in pkgutil.iter_modules(jepakit.recipes.__path__):
         module = importlib.import_module(f"jepakit.recipes.{entry.name}")
         for name, member in inspect.getmembers(module, inspect.isfunction):
-            is_recipe = member.__module__ == module.__name__ and not name.startswith("_")
-            if is_recipe and inspect.signature(member).return_annotation is Run:
+            form = inspect.signature(member)
+            is_recipe = member.__module__ == module.__name__ and not name.startswith("_") and not form.parameters
+            if is_recipe and form.return_annotation is Run:
                 found[f"{entry.name}:{name}"] = member
     return found
 
@@ -63,5 +64,6 @@ def _module_from_file(path: Path) -> ModuleType:
     if not path.is_file() or spec is None or spec.loader is None:
         raise ValueError(f"there is no file {path}; a recipe in a file is named PATH.py:FUNCTION")
     module = importlib.util.module_from_spec(spec)
+    sys.modules.setdefault(path.stem, module)  # whoever asks a class for its source looks there
     spec.loader.exec_module(module)
     return module
