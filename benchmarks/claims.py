@@ -118,13 +118,18 @@ SOONER = tuple(
     for rival, name in (("mae", "MAE"), ("ibot", "iBOT"))
     for kind, words in (("seconds", "CPU-seconds"), ("flop", "operations"), ("samples", "samples"))
 )
+JUDGES = {
+    "vjepa": "V-JEPA, camera motion", "videomae": "VideoMAE, the same", "vjepa2": "V-JEPA 2, scenes",
+    "vjepa21": "V-JEPA 2.1, the same", "lvjepa": "latent-variable JEPA, branching clips", "pldm": "PLDM, two rooms",
+}  # fmt: skip
+JUDGED = {"energy.{}.auroc": "AUROC", "energy.{}.retrieval": "1 of 16"}
 NUISANCE = {
     "vjepa": "V-JEPA", "videomae": "VideoMAE", "next_frames": "next frames in pixels", "random_init": "random init",
     "raw": "raw pixels",
 }  # fmt: skip
 NOISES = {
-    **{f"nuisance.{{}}.{share}.content": f"motion, {share} % flicker" for share in (0, 25, 50, 75)},
-    **{f"nuisance.{{}}.{share}.noise": f"flicker, {share} %" for share in (25, 50, 75)},
+    **{f"nuisance.{{}}.{share}.content": f"heading, {share} % flicker" for share in (0, 25, 50, 75)},
+    **{f"nuisance.{{}}.{share}.noise": f"one tile, {share} %" for share in (25, 50, 75)},
 }
 LEJEPA = (
     Row("lejepa.linear", "linear probe, in the arena above"),

@@ -31,6 +31,8 @@ from benchmarks.claims import (
     HEADLINE,
     LEJEPA,
     MOTION,
+    JUDGED,
+    JUDGES,
     NOISES,
     NUISANCE,
     PROBED,
@@ -240,6 +242,7 @@ CROSSED = {
     "counted": (COUNTED, COUNTS),
     "widths": (WIDE, WIDTHS),
     "nuisance": (NUISANCE, NOISES),
+    "judges": (JUDGES, JUDGED),
     "foretelling": (FORETELLERS, FORETOLD),
     "few": (ARM_LEARNERS, ARM_COUNTS),
 }
