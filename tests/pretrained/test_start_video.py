@@ -1,6 +1,6 @@
 """Continued pretraining on clips: V-JEPA, V-JEPA 2 and 2.1 from released weights."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -14,9 +14,9 @@ from jepakit.pretrained import adopt_networks, initialize_from
 
 LARGER = replace(V21, patch=16)
 SOURCES = {
-    "1": (V1, replace(vjepa.TINY, masks="causal", momentum=(0.9, 1.0))),
-    "2": (V2, replace(vjepa2.TINY, mask_token=(3, 4), momentum=0.9)),
-    "2.1": (LARGER, replace(vjepa21.TINY, context_share=0.25)),
+    "1": (V1, replace(vjepa.TINY, masks="causal", momentum=(0.9, 1.0), target_scale="sample", sigreg=0.1)),
+    "2": (V2, replace(vjepa2.TINY, mask_token=(3, 4), momentum=0.9, target_scale="sample")),
+    "2.1": (LARGER, replace(vjepa21.TINY, context_share=0.25, picture_blocks=(2, 0.5))),
     "2.1 distilled": (replace(LARGER, distilled_from=80), replace(vjepa21.TINY, context_share=0.25)),
 }
 
@@ -41,7 +41,8 @@ def test_a_task_goes_on_with_networks_of_released_weights(name: str, tmp_path) -
     path = write_released(tmp_path / "x.pt", entries(source, model))
     both = adopt_networks(task, path)
     assert (both.dim, both.heads, both.mlp_ratio, both.predictor_dim) == (192, 3, 4.0, model.predictor_dim)
-    assert both.momentum == task.momentum
+    asked = {"momentum", "target_scale", "sigreg", "picture_blocks"} & {at.name for at in fields(task)}
+    assert all(getattr(both, name) == getattr(task, name) for name in asked)
     if name == "2":
         assert (both.mask_token, both.mask_tokens, both.positions) == ((3, 4), 10, "released")
     method, told = start(path, both)
