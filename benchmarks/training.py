@@ -16,10 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
-from rich.table import Table
 
 from benchmarks.record import record
+from benchmarks.worlds import show
 from jepakit.app.collecting import collect, named_policy, named_world
 from jepakit.cli.allocator import keep_freed_memory
 from jepakit.data.latents import Latents
@@ -51,7 +50,7 @@ def main() -> None:
                 rates[name] = measure(prepared(name, Path(folder)), Path(folder), arguments.rounds)
             except (NoCanvas, ImportError) as error:
                 reasons[name] = str(error)
-    show(rates, reasons)
+    show(rates, reasons, "recipe", "learnt from")
     path = record(
         "training",
         {
@@ -119,18 +118,6 @@ def seconds_of(run: Run, folder: Path) -> float:
         begin = time.process_time()
         fit(run, Path(out) / "run", initialize=initializer(run.model, None, data=run.data, seed=run.seed))
         return time.process_time() - begin
-
-
-def show(rates: dict[str, dict[str, Any]], reasons: dict[str, str]) -> None:
-    """Prints the table."""
-    table = Table(title="frames a CPU-second, learnt from")
-    for column in ("recipe", "frames/s", "least to most"):
-        table.add_column(column, justify="left" if column == "recipe" else "right")
-    for name, rate in rates.items():
-        table.add_row(name, f"{rate['value']:.0f}", f"{rate['low']:.0f} to {rate['high']:.0f}")
-    for name, reason in reasons.items():
-        table.add_row(name, "-", reason)
-    Console().print(table)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import argparse
 import statistics
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -82,11 +83,13 @@ def _rates(collect: Collector, each: int, rounds: int) -> Iterator[float]:
             yield frames / (time.process_time() - start)
 
 
-def show(rates: dict[str, dict[str, float | str]], reasons: dict[str, str]) -> None:
-    """Prints the table."""
-    table = Table(title="frames a CPU-second, collected")
-    for column in ("world", "frames/s", "least to most"):
-        table.add_column(column, justify="left" if column == "world" else "right")
+def show(
+    rates: dict[str, dict[str, Any]], reasons: dict[str, str], what: str = "world", done: str = "collected"
+) -> None:
+    """Prints the table: frames a CPU-second of each world, or of what else `what` says."""
+    table = Table(title=f"frames a CPU-second, {done}")
+    for column in (what, "frames/s", "least to most"):
+        table.add_column(column, justify="left" if column == what else "right")
     for name, rate in rates.items():
         table.add_row(name, f"{rate['value']:.0f}", f"{rate['low']:.0f} to {rate['high']:.0f}")
     for name, reason in reasons.items():
