@@ -7,6 +7,7 @@ import gzip
 import shutil
 import struct
 import tempfile
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,7 @@ def open_packaged(name: str) -> Arrays:
     """
     match name:
         case "fashion-mnist":
-            return _open_fashion()
+            return _open_fashion(_fashion_folder())
         case "digits":
             return _open_digits()
         case "emoji":
@@ -86,9 +87,12 @@ def _open_digits() -> Arrays:
     return Arrays([images], Listing(names, torch.from_numpy(np.asarray(digits, dtype=np.int64)), tuple("0123456789")))
 
 
-def _open_fashion() -> Arrays:
-    """The official test part; the last 500 training pictures of each class are the validation part."""
-    folder = _fashion_folder()
+@cache
+def _open_fashion(folder: Path) -> Arrays:
+    """The official test part; the last 500 training pictures of each class are the validation part.
+
+    Unpacking takes a second, and whoever trains and probes opens it a dozen times: it is read once in a process.
+    """
     images, labels = zip(*(_read_idx_pair(folder, stem) for stem in ("train", "t10k")), strict=True)
     parts = torch.full((len(labels[0]),), TRAIN)
     for number in range(len(_FASHION_CLASSES)):

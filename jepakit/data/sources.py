@@ -90,15 +90,15 @@ def settle_parts(listing: Listing) -> Listing:
     if listing.labels is None:
         return replace(listing, parts=parts)
     notes = list(listing.notes)
-    shares = hashed_shares(listing.names)
     if not (parts == TEST).any() and (parts == VALIDATION).any():
         parts[parts == VALIDATION] = TEST
         notes.append("there is no test part: the validation part is reported as test")
-    free = parts == TRAIN
-    if not (parts == TEST).any():
+    free, lacking = parts == TRAIN, [part for part in (TEST, VALIDATION) if not (parts == part).any()]
+    shares = hashed_shares(listing.names) if lacking else torch.ones(count)
+    if TEST in lacking:
         parts[free & (shares < HELD_OUT)] = TEST
         notes.append(f"{HELD_OUT:.0%} of the samples, chosen by a hash of their names, are held out as the test part")
-    if not (parts == VALIDATION).any():
+    if VALIDATION in lacking:
         parts[free & (shares >= HELD_OUT) & (shares < 2 * HELD_OUT)] = VALIDATION
         notes.append(f"about {HELD_OUT:.0%} of the training samples, chosen by a hash of their names, are validation")
     return replace(listing, parts=parts, notes=(*notes, *_say_what_lacks(listing, parts)))
