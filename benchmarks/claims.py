@@ -134,7 +134,8 @@ NOISES = {
 LEJEPA = (
     Row("lejepa.linear", "linear probe, in the arena above"),
     Row("lejepa.grid_runs", "trainings of the grid: rates, architectures, trade-offs"),
-    Row("lejepa.collapsed_runs", "of these, collapsed", most=0),
+    Row("lejepa.collapsed_runs", "of these, collapsed, in their features or embeddings", most=0),
+    Row("lejepa.control_collapsed", "a training without SIGReg, which has to collapse: collapsed", 1),
     Row("lejepa.loss_probe_spearman", "Spearman's correlation of less loss with a better linear probe, over the grid"),
     Row("lejepa.loss_probe_spearman.checkpoints", "the same over the checkpoints of a training, mean over trainings"),
 )

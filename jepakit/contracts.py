@@ -208,6 +208,15 @@ class Method(Protocol):
     def after_step(self, step: Step) -> None: ...
 
 
+@runtime_checkable
+class Embedding(Protocol):
+    """A method that compares something else than the tokens of its backbone: what a head gives can collapse alone."""
+
+    def embed(self, x: Tensor) -> Tokens:
+        """What is compared of samples, by the network that is kept."""
+        ...
+
+
 @dataclass(frozen=True)
 class State:
     """What a world model holds of one moment of each episode: leading axes are [b], or [b s h] of s futures of h steps.

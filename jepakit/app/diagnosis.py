@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from jepakit.app.examination import Examination
+from jepakit.app.examination import Examination, Meters
 from jepakit.app.report.wording import number, percent, small
-from jepakit.train.watch import Watch
+from jepakit.train.watch import HALF, Watch
 
 Kind = Literal["complete", "dimensional", "time", "copy", "latent", "actions", "gradient", "average", "views"]
 
@@ -55,29 +55,46 @@ def diagnose(found: Examination) -> list[Finding]:
 
 
 def _complete(found: Examination) -> Iterator[Finding]:
-    spread, limit = found.output["spread"], min(SAME, LEFT * found.fresh["spread"])
-    if spread >= limit:
-        return
-    level = next(number for number, meters in enumerate(found.levels) if meters["spread"] < limit)
-    begins = f", from level {level} of {len(found.levels)} on" if len(found.levels) > 1 else ""
-    yield Finding(
-        "complete",
-        f"complete collapse: all samples get the same features{begins}; {small(spread)} of their squared length "
-        f"differs (before training {small(found.fresh['spread'])}; below {small(limit)} is collapse)",
-        "stop the gradient into the answers (an average as target), or give embeddings a regularizer; if there is one, "
-        "a lower optimizer.peak, a longer warmup, a momentum nearer to 1",
-        grave=found.armed,
+    embedding, what = found.embedding, f"features{_since(found)}"
+    if not (seen := _all_alike(what, found.output, found.fresh)) and embedding is not None:
+        seen = _all_alike("embedding, while features differ", embedding.now, embedding.fresh)
+        icc, alike = embedding.now["icc"], embedding.alike
+        if not seen and icc < min(_WATCH.icc, HALF * alike):
+            seen = (f"embeddings of samples differ as those of views of one do, while features differ more: "
+                    f"intraclass correlation {icc:.2f} (at its highest {alike:.2f})")  # fmt: skip
+    if seen:
+        yield Finding(
+            "complete",
+            f"complete collapse: {seen}",
+            "stop the gradient into the answers (an average as target), or give embeddings a regularizer; if there is "
+            "one, a lower optimizer.peak, a longer warmup, a momentum nearer to 1",
+            grave=found.armed,
+        )
+
+
+def _all_alike(what: str, now: Meters, fresh: Meters) -> str:
+    """What is to be said where all samples are the same; nothing if they are not."""
+    if now["spread"] >= (limit := _least_spread(fresh)):
+        return ""
+    return (
+        f"all samples get the same {what}; {small(now['spread'])} of their squared length differs (before training "
+        f"{small(fresh['spread'])}; below {small(limit)} is collapse)"
     )
+
+
+def _since(found: Examination) -> str:
+    """From which level on all samples are the same."""
+    same = (number for number, meters in enumerate(found.levels) if meters["spread"] < _least_spread(found.fresh))
+    first, count = next(same, None), len(found.levels)
+    return "" if first is None or count == 1 else f", from level {first} of {count} on"
 
 
 def _dimensional(found: Examination) -> Iterator[Finding]:
     output, fresh = found.output, found.fresh
-    highest = max(fresh["rank_me"], found.highest or 0.0)
-    limit = max(_WATCH.share * highest, _WATCH.floor)
-    seen = []
-    if output["rank_me"] < limit:
-        seen.append(f"effective rank {number(output['rank_me'])} of {found.width}, below {number(limit)} "
-                    f"({_WATCH.share:g} of the highest, {number(highest)})")  # fmt: skip
+    seen = _few(output, fresh, found.highest, "", found.width)
+    if found.embedding is not None:
+        embedding = found.embedding
+        seen += _few(embedding.now, embedding.fresh, embedding.highest, "of embeddings ", embedding.width)
     if output["dead"] - fresh["dead"] >= DIED:
         seen.append(f"{percent(output['dead'])} of the features are the same for all samples")
     if found.views_differ and output["lidar"] < min(_WATCH.floor, fresh["lidar"]):
@@ -91,6 +108,21 @@ def _dimensional(found: Examination) -> Iterator[Finding]:
             "contrast; questions that need more than one property of the sample (larger targets, stronger views)",
             grave=found.armed,
         )
+
+
+def _least_spread(fresh: Meters) -> float:
+    """Below this all samples are the same."""
+    return min(SAME, LEFT * fresh["spread"])
+
+
+def _few(now: Meters, fresh: Meters, read: float | None, what: str, width: int) -> list[str]:
+    """What is to be said of a rank that is too low."""
+    highest = max(fresh["rank_me"], read or 0.0)
+    limit = max(_WATCH.share * highest, _WATCH.floor)
+    if now["rank_me"] >= limit:
+        return []
+    return [f"effective rank {what}{number(now['rank_me'])} of {width}, below {number(limit)} "
+            f"({_WATCH.share:g} of the highest, {number(highest)})"]  # fmt: skip
 
 
 def _timeless(found: Examination) -> Iterator[Finding]:

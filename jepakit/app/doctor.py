@@ -32,9 +32,8 @@ def tell(found: Examination, findings: Sequence[Finding]) -> str:
     drawn = Table(title=title, title_justify="left")
     for head in ("level", *HEADS):
         drawn.add_column(head, justify="left" if head == "level" else "right")
-    for name, meters in zip(describe_levels(found.levels), found.levels, strict=True):
+    for name, meters in describe_levels(found).items():
         drawn.add_row(name, *cells(meters, found.views_differ))
-    drawn.add_row("before training", *cells(found.fresh, found.views_differ))
     text = io.StringIO()
     console = Console(file=text, width=110)
     console.print(drawn)
@@ -82,6 +81,9 @@ def looked_at(found: Examination) -> dict[str, str]:
         told["latent variable"] = (
             f"under the past of another sample it makes good {small(found.told)} of the error{bits}"
         )
+    if found.embedding is not None and found.views_differ:
+        now, fresh = (meters["icc"] for meters in (found.embedding.now, found.embedding.fresh))
+        told["embedding"] = f"intraclass correlation of views {now:.2f}, before training {fresh:.2f}"
     if found.deaf is not None:
         told["actions"] = f"the error is {small(found.deaf)} of that with the actions of another sample"
     silent = f"{len(found.unmoved)} of {found.learning}" if found.unmoved else f"none of {found.learning}"

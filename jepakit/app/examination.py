@@ -22,16 +22,16 @@ from jepakit.app.symptoms import (
     read_lag,
     read_latent,
 )
-from jepakit.contracts import BrokenSample, Dataset, Rows, Step, shapes, step_at
+from jepakit.contracts import BrokenSample, Dataset, Embedding, Rows, Step, shapes, step_at
 from jepakit.pretrained import load_method
 from jepakit.probes.features import evaluating
-from jepakit.probes.health import dead_share, spread, time_share, uniformity
+from jepakit.probes.health import dead_share, intraclass_correlation, spread, time_share, uniformity
 from jepakit.probes.rank import alpha_req, feature_std, lidar, mean_cosine, rank_me
 from jepakit.tokens import Tokens
 from jepakit.train.checkpoint import folders, latest
 from jepakit.train.log import read_run
 from jepakit.train.run import Run
-from jepakit.train.watch import draw_views
+from jepakit.train.watch import ICC, RANK, RANK_BEHIND, draw_views
 
 LEAST_SAMPLES = 8
 BATCH = 32
@@ -43,14 +43,29 @@ Meters = Mapping[str, float]
 
 
 @dataclass(frozen=True)
+class Embedded:
+    """The meters of embeddings of a `width`, now and before training, and the highest rank that was read of them.
+
+    Beside those of levels, "icc" is their intraclass correlation, which was `alike` at its highest: 1 where views do
+    not differ.
+    """
+
+    width: int
+    now: Meters
+    fresh: Meters
+    highest: float | None
+    alike: float
+
+
+@dataclass(frozen=True)
 class Examination:
     """What was measured at a `step` of a run. None stands for what this method or these data do not have.
 
     `levels` holds the meters of each level of the kept backbone, the last one being its output; `fresh` those of the
-    output before training. `highest` is the highest rank that the run's own readings saw, where they can be compared,
-    and `armed` whether its alarm listens by now. `moves` and `stirs` are the shares that clips and their features vary
-    in time. `told` is the share of the error under a wrong past that the latent variable makes good, and `deaf` the
-    error as a share of that under another sample's actions.
+    output before training; `embedding` is what is compared behind a head. `highest` is the highest rank that the run's
+    own readings saw, where they can be compared, and `armed` whether its alarm listens by now. `moves` and `stirs` are
+    the shares that clips and their features vary in time. `told` is the share of the error under a wrong past that the
+    latent variable makes good, and `deaf` the error as a share of that under another sample's actions.
     """
 
     name: str
@@ -62,6 +77,7 @@ class Examination:
     levels: tuple[Meters, ...]
     fresh: Meters
     highest: float | None
+    embedding: Embedded | None
     unmoved: tuple[str, ...]
     learning: int
     moves: float | None = None
@@ -92,11 +108,10 @@ def examine(
     count = affordable(method.kept, seen, run)
     views = draw_views(seen, count, run.watch.views).to(device)
     comparable = count == run.watch.samples
-    readings = [line["watch"]["rank_me"] for line in record.readings if line["step"] <= step]
+    readings = [line["watch"] for line in record.readings if line["step"] <= step] if comparable else []
+    fresh = before_training(run).to(device)
     moment, batch = _question(run, dataset, step, device)
-    moves, stirs = read_time(method.kept, views[0])
-    deaf = read_deafness(method, batch, moment)
-    told, bits = read_latent(method, batch, moment)
+    (moves, stirs), (told, bits) = read_time(method.kept, views[0]), read_latent(method, batch, moment)
     return Examination(
         name=folder.resolve().name,
         step=step,
@@ -105,15 +120,16 @@ def examine(
         views_differ=bool((views[0] != views[1]).any()),
         armed=step >= record.armed_from,
         levels=tuple(read_levels(method.kept, views)),
-        fresh=read_levels(before_training(run).to(device), views, only_last=True)[0],
-        highest=max(readings, default=None) if comparable else None,
+        fresh=read_levels(fresh.kept, views, only_last=True)[0],
+        highest=_highest(readings, RANK),
+        embedding=read_embedding(method, fresh, views, readings),
         moves=moves,
         stirs=stirs,
         copying=read_copying(method, batch, moment),
         lag=read_lag(method, views[0]),
         told=told,
         z_bits=bits,
-        deaf=deaf,
+        deaf=read_deafness(method, batch, moment),
         learning=sum(parameter.requires_grad for parameter in method.parameters()),
         unmoved=read_gradients(method, batch, moment),
     )
@@ -134,15 +150,19 @@ def choose(folder: Path, checkpoint: int | None) -> Path:
 
 
 def before_training(run: Run) -> Any:
-    """The network as the seed of the run makes it."""
+    """The method as the seed of the run makes it."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(run.seed)
-        return run.model.build().kept.eval()  # pyright: ignore[reportAttributeAccessIssue]
+        return run.model.build().eval()  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _highest(readings: Sequence[Meters], name: str) -> float | None:
+    return max((reading[name] for reading in readings if name in reading), default=None)
 
 
 def affordable(backbone: nn.Module, dataset: Dataset, run: Run) -> int:
     """As many samples as the run's alarm listens to, fewer for a network that takes long."""
-    with evaluating(backbone), torch.inference_mode():  # pyright: ignore[reportArgumentType]
+    with evaluating(backbone), torch.inference_mode():
         sample = draw_views(dataset, 3, 1)[0, :1].to(next(backbone.parameters()).device)
         tokens = backbone(sample).values.shape[1]
     size = sum(parameter.numel() for parameter in backbone.parameters())
@@ -157,6 +177,22 @@ def read_levels(backbone: Any, views: Float[Tensor, "v s ..."], only_last: bool 
         pooled = [backbone(part, layers=layers).pooled().float() for part in views.flatten(0, 1).split(AT_ONCE)]
     levels = torch.cat(pooled).clone().unflatten(0, views.shape[:2]).transpose(0, 1).chunk(count, dim=-1)
     return [read_meters(level) for level in levels]
+
+
+def read_embedding(
+    method: Any, fresh: Any, views: Float[Tensor, "v s ..."], readings: Sequence[Meters]
+) -> Embedded | None:
+    """The meters of what is compared, where that is not what the backbone gives; None where it is."""
+    if not isinstance(method, Embedding) or not isinstance(fresh, Embedding):
+        return None
+    found = list[Float[Tensor, "s v d"]]()
+    for each in (method, fresh):
+        with evaluating(each), torch.inference_mode():
+            pooled = [each.embed(part).pooled().float() for part in views.flatten(0, 1).split(AT_ONCE)]
+        found.append(torch.cat(pooled).clone().unflatten(0, views.shape[:2]).transpose(0, 1))
+    now, before = ({**read_meters(each), "icc": intraclass_correlation(each)} for each in found)
+    rank, icc = (_highest(readings, name) for name in (RANK_BEHIND, ICC))
+    return Embedded(found[0].shape[-1], now, before, rank, max(before["icc"], icc or 0.0))
 
 
 def count_levels(backbone: Any, sample: Float[Tensor, "1 ..."]) -> int:
@@ -226,6 +262,10 @@ def _question(run: Run, dataset: Dataset, done: int, device: torch.device) -> tu
     return step_at(max(done - 1, 0), run.steps, rows, run.seed), batch
 
 
-def describe_levels(levels: Sequence[Meters]) -> list[str]:
-    """Names of levels: their numbers, the last being the output."""
-    return [*(str(number) for number in range(len(levels) - 1)), "output"]
+def describe_levels(found: Examination) -> dict[str, Meters]:
+    """The meters of everything by its name: levels by their numbers, the last being the output; then embeddings."""
+    rows = {**dict(zip(map(str, range(len(found.levels) - 1)), found.levels, strict=False)), "output": found.output}
+    rows["output before training"] = found.fresh
+    if found.embedding is not None:
+        rows |= {"embedding": found.embedding.now, "embedding before training": found.embedding.fresh}
+    return rows

@@ -37,7 +37,8 @@ def describe(run: Run) -> str:
         "collapse watch: off"
         if watch.action == "off"
         else f"collapse watch: {watch.action} when RankMe is below {watch.share:g} of its highest reading or below "
-        f"{watch.floor:g} in {watch.readings} readings in a row (every {watch.every} steps, after warmup)",
+        f"{watch.floor:g}, or less than {watch.spread:g} differs between samples, of features or of embeddings, in "
+        f"{watch.readings} readings in a row (every {watch.every} steps, after warmup)",
         "",
         json.dumps(run.to_json(), indent=1),
     ]

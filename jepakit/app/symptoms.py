@@ -128,7 +128,7 @@ def read_latent(method: Any, batch: Mapping[str, Tensor], step: Step) -> tuple[f
     """How much of the error under a wrong past z makes good, and the bits that it tells; None without a latent."""
     if not isinstance(method, Latently) or method.latent is None:
         return None, None
-    with evaluating(method), torch.no_grad():  # pyright: ignore[reportArgumentType]
+    with evaluating(method), torch.no_grad():
         past, future = method.divide(batch["x"])
         context = method.network(past)
         neglected = float(method.neglect(context, method.answer(future, context)))

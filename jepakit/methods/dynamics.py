@@ -161,6 +161,10 @@ class DynamicsJEPA(nn.Module):
                 z = self.latent.search(context, answer, self.energy_of(context, answer))
             return self.energies(context, answer, None if z is None else z.unsqueeze(1))
 
+    def embed(self, x: Float[Tensor, "b c t h w"]) -> Tokens:
+        """What is said of the pasts of clips, by the network that is kept: its summary, where there is one."""
+        return self.target.kept(self.network)(self.divide(x)[0])
+
     def after_step(self, step: Step) -> None:
         """Lets the target follow the backbone."""
         self.target.after_step(self.network, step)

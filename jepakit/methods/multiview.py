@@ -12,6 +12,7 @@ from jepakit.contracts import Energy, Losses, Regularizer, Step, Target
 from jepakit.parts.nn.heads import Embedder, as_token, flops_of
 from jepakit.parts.regularizers.contrastive import PairedInfoNCE
 from jepakit.parts.targets import SharedTarget
+from jepakit.tokens import Tokens
 
 Asked = Literal["others", "center"]
 """What a view predicts: each other global view, or the mean of the global views, its own included (LeJEPA)."""
@@ -103,6 +104,10 @@ class MultiView(nn.Module):
         with evaluating(self):
             guess = self.predictor(self.network(x).values[:, 0])
             return self.compare(as_token(guess), as_token(self.target(y, self.network).values[:, 0]))
+
+    def embed(self, x: Tensor) -> Tokens:
+        """The embeddings of views [b c h w], by the network that is kept."""
+        return as_token(self.target.kept(self.network)(x).values[:, 0])
 
     def after_step(self, step: Step) -> None:
         """Lets the target follow the network."""

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from jepakit.contracts import BrokenSample, Dataset, Predictor, Shapes, misfits, shapes
+from jepakit.contracts import BrokenSample, Dataset, Shapes, misfits, shapes
 from jepakit.probes.census import Counted
 from jepakit.tokens import Tokens
 
@@ -203,13 +203,13 @@ def device_of(backbone: Encoder) -> torch.device:
 
 
 @contextmanager
-def evaluating(backbone: Encoder | Predictor) -> Iterator[None]:
-    """Evaluation mode for the moment, whatever the backbone was in before."""
-    if not isinstance(backbone, nn.Module):
+def evaluating(network: object) -> Iterator[None]:
+    """Evaluation mode for the moment, whatever the network was in before."""
+    if not isinstance(network, nn.Module):
         yield
         return
-    before = {module: module.training for module in backbone.modules()}
-    backbone.eval()
+    before = {module: module.training for module in network.modules()}
+    network.eval()
     try:
         yield
     finally:

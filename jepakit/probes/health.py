@@ -24,6 +24,23 @@ def spread(x: Float[Tensor, "n d"]) -> float:
     return _share((x - x.mean(dim=0)).square().sum(), x.square().sum())
 
 
+def intraclass_correlation(x: Float[Tensor, "s v d"]) -> float:
+    """How much more samples differ than views of one: 1 if its views are all the same, about 0 if they are any views.
+
+    ICC(1) of Shrout and Fleiss 1979 over all features together, (B - W) / (B + (v - 1) W) of the mean squares between
+    and within samples. Unlike LiDAR it does not depend on the scale of the features, and unlike `spread` it sees that
+    what little differs is chance. 0 if nothing differs. Raises ValueError for fewer than 2 samples of 2 views.
+    """
+    samples, count, _ = x.shape
+    if samples < 2 or count < 2:
+        raise ValueError(f"views of samples are compared, give at least 2 samples of 2, got {samples} of {count}")
+    x = _double(x)
+    means = x.mean(dim=1)
+    between = count * (means - means.mean(dim=0)).square().sum() / (samples - 1)
+    within = (x - means.unsqueeze(1)).square().sum() / (samples * (count - 1))
+    return _share(between - within, between + (count - 1) * within)
+
+
 def dead_share(x: Float[Tensor, "n d"]) -> float:
     """The share of features that are (nearly) the same for all samples, while others are not."""
     deviations = _double(x).std(dim=0, correction=0)

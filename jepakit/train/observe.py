@@ -124,7 +124,7 @@ class Observer:
             return
         start = time.perf_counter()
         with self.spread.whole():
-            reading = self.watcher.read(self.spread.rule.kept, self.spread.place.device, run.batch)
+            reading = self.watcher.read(self.spread.rule, self.spread.place.device, run.batch)
         armed = run.optimizer.warmup if run.watch.armed is None else run.watch.armed
         sentence = self.state.alarm.hear(run.watch, reading, done, armed=done >= armed * run.steps)
         line = {"step": done, "watch": reading, "watch_seconds": time.perf_counter() - start}

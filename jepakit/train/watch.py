@@ -1,22 +1,26 @@
 """Watching for collapse while a run goes on: the loss cannot tell, for a collapsed JEPA has a beautiful loss.
 
 The meters are read on a fixed set of training samples, several augmented views of each, through the backbone that is
-kept. What each meter means is told in `jepakit.probes.rank`.
+kept and, where a method compares something else, on that: embeddings behind a head can collapse alone, for a network
+without a way back from there still has random features. What each meter means is told in `jepakit.probes.rank`.
 """
 
 import math
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from jepakit.config import Config
-from jepakit.contracts import BrokenSample, Dataset
+from jepakit.config import Config, added
+from jepakit.contracts import BrokenSample, Dataset, Embedding
+from jepakit.probes.features import evaluating
+from jepakit.probes.health import intraclass_correlation, spread
 from jepakit.probes.rank import alpha_req, feature_std, lidar, mean_cosine, rank_me
+from jepakit.tokens import Tokens
 from jepakit.train.stops import Collapsed
 
 FIXED_SEED = 20_230_814
@@ -33,16 +37,31 @@ class Mixed(Protocol):
     def first_source(self) -> Dataset: ...
 
 
+@runtime_checkable
+class Keeping(Protocol):
+    """What is watched: a method, or all that is asked of it here."""
+
+    @property
+    def kept(self) -> nn.Module: ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Watch(Config):
-    """When the alarm rings: RankMe of the features is below `share` of its highest reading, or below `floor`.
+    """When the alarm rings: RankMe is below `share` of its highest reading, or below `floor`; or of the squared length
+    a smaller share differs between samples than `spread`, and than a tenth of that in the first reading.
+
+    That is asked of features and, where a method has them, of embeddings. These have collapsed, too, where their
+    intraclass correlation is below `icc`, and below half of its highest reading: then samples differ no more than views
+    of one, as where everything shrinks to a point.
 
     Only after the share `armed` of the run (None: after warmup, in which the rank of a healthy run falls, too), and
     only when it is so in `readings` readings in a row. "warn" says so once and goes on, "off" reads nothing. A loss
     that is not a number stops every run.
 
     `share` lies between what was read on Fashion-MNIST in the first 700 steps: healthy runs fell to no less than 0.22
-    of their highest rank before they rose again, one without stop-gradient to 0.12 and on to 0.07.
+    of their highest rank before they rose again, one without stop-gradient to 0.12 and on to 0.07. `spread` lies
+    between what trained networks have (0.08 and more) and those without a stop-gradient (0.0003); `icc` between the
+    embeddings of trained networks (0.3 and more) and those of LeJEPA without SIGReg (0.05).
     """
 
     action: Literal["warn", "stop", "off"] = "stop"
@@ -50,6 +69,8 @@ class Watch(Config):
     readings: int = 3
     share: float = 0.15
     floor: float = 2.0
+    spread: float = added(0.01)
+    icc: float = added(0.15)
     armed: float | None = None
     samples: int = 64
     views: int = 4
@@ -64,6 +85,17 @@ class Watch(Config):
             )
         if not 0 <= self.share < 1:
             raise ValueError(f"watch.share is a share of the highest rank in [0, 1), got {self.share}")
+        for name, value in (("spread", self.spread), ("icc", self.icc)):
+            if not 0 <= value < 1:
+                raise ValueError(f"watch.{name} is in [0, 1), where 0 never rings, got {value}")
+
+
+RANK, RANK_BEHIND, SPREAD, SPREAD_BEHIND = "rank_me", "embedding_rank", "spread", "embedding_spread"
+ICC = "embedding_icc"
+"""The readings that the alarm listens to, of features and of what is behind a head."""
+FELL, HALF = 0.1, 0.5
+"""Shares of the first spread, and of the highest intraclass correlation, that a collapse is below: samples that are
+nearly the same have nearly the same features in any network."""
 
 
 @dataclass
@@ -73,23 +105,54 @@ class Alarm:
     highest: float = 0.0
     low: int = 0
     rung: bool = False
+    others: dict[str, float] = field(default_factory=dict)
+    """What other readings than the rank are compared with: the first spread, the highest of all else."""
 
     def hear(self, config: Watch, reading: Reading, step: int, armed: bool) -> str | None:
         """The sentence to say when the alarm rings for the first time."""
-        rank = reading["rank_me"]
-        self.highest = max(self.highest, rank)
-        limit = max(config.share * self.highest, config.floor)
-        self.low = self.low + 1 if armed and rank < limit else 0
-        if self.low < config.readings or self.rung:
+        self.remember(reading)
+        sign = next(self.signs(config, reading), None)
+        self.low = self.low + 1 if armed and sign is not None else 0
+        if self.low < config.readings or sign is None or self.rung:
             return None
-        self.rung = True
+        self.rung, (what, seen) = True, sign
         return (
-            f"the representation collapsed: at step {step} its effective rank is {rank:.1f}, below {limit:.1f} "
-            f"({config.share:g} of its highest, {self.highest:.1f}, and at least {config.floor:g}) for "
-            f"{self.low} readings in a row; feature std {reading['feature_std']:.3g}, "
-            f"mean cosine between samples {reading['mean_cosine']:.3f}. Try a slower target (momentum nearer to 1), "
-            f"a lower optimizer.peak, a longer warmup or a larger batch; --watch.action warn goes on regardless"
+            f"the {what} collapsed: at step {step} {seen} for {self.low} readings in a row; feature std "
+            f"{reading['feature_std']:.3g}, mean cosine between samples {reading['mean_cosine']:.3f}. Try a slower "
+            f"target (momentum nearer to 1), a lower optimizer.peak, a longer warmup or a larger batch; "
+            f"--watch.action warn goes on regardless"
         )
+
+    def remember(self, reading: Reading) -> None:
+        """Notes what later readings are compared with."""
+        self.highest = max(self.highest, reading[RANK])
+        first = {name: reading[name] for name in (SPREAD, SPREAD_BEHIND) if name in reading} | self.others
+        most = {name: max(reading[name], first.get(name, 0.0)) for name in (RANK_BEHIND, ICC) if name in reading}
+        self.others = first | most
+
+    def signs(self, config: Watch, reading: Reading) -> Iterator[tuple[str, str]]:
+        """What has collapsed by such a reading, and how that is seen."""
+        known = {RANK: self.highest, **self.others}
+        parts = (("representation", RANK, SPREAD), ("embedding", RANK_BEHIND, SPREAD_BEHIND))
+        for what, rank, varied in parts:
+            if rank in reading and reading[rank] < (limit := max(config.share * known[rank], config.floor)):
+                yield (
+                    what,
+                    f"its effective rank is {reading[rank]:.1f}, below {limit:.1f} ({config.share:g} of its highest, "
+                    f"{known[rank]:.1f}, and at least {config.floor:g})",
+                )
+            if varied in reading and reading[varied] < min(config.spread, FELL * known[varied]):
+                yield (
+                    what,
+                    f"{reading[varied]:.2g} of its squared length differs between samples, below {config.spread:g} "
+                    f"(in the beginning {known[varied]:.2g})",
+                )
+        if ICC in reading and reading[ICC] < min(config.icc, HALF * known[ICC]):
+            yield (
+                "embedding",
+                f"samples differ as views of one do: its intraclass correlation is {reading[ICC]:.2f}, below "
+                f"{config.icc:g} (at its highest {known[ICC]:.2f})",
+            )
 
 
 class Watcher:
@@ -99,19 +162,21 @@ class Watcher:
         self.config, self.dataset = config, dataset
         self.views: Float[Tensor, "v s ..."] | None = None
 
-    def read(self, backbone: nn.Module, device: torch.device, batch: int) -> Reading:
-        """All meters of the backbone now; `batch` is how many views it can take at once."""
+    def read(self, method: Keeping, device: torch.device, batch: int) -> Reading:
+        """All meters of the method now; `batch` is how many views it can take at once."""
         if self.views is None:
             self.views = draw_views(self.dataset, self.config.samples, self.config.views)
-        shape = self.views.shape[:2]
-        pooled = []
-        was_training = backbone.training
-        backbone.eval()
-        with torch.no_grad():
-            for part in self.views.flatten(0, 1).split(batch):
-                pooled.append(backbone(part.to(device)).pooled().float())
-        backbone.train(was_training)
-        return measure(torch.cat(pooled).unflatten(0, shape).transpose(0, 1))
+        views = self.views
+
+        def pooled(network: Callable[[Tensor], Tokens]) -> Float[Tensor, "s v d"]:
+            found = [network(part.to(device)).pooled().float() for part in views.flatten(0, 1).split(batch)]
+            return torch.cat(found).unflatten(0, views.shape[:2]).transpose(0, 1)
+
+        with evaluating(method), torch.no_grad():
+            reading = measure(pooled(method.kept))
+            if isinstance(method, Embedding):
+                reading |= measure_embeddings(pooled(method.embed))
+        return reading
 
 
 def measure(features: Float[Tensor, "s v d"]) -> Reading:
@@ -121,10 +186,21 @@ def measure(features: Float[Tensor, "s v d"]) -> Reading:
     every, first = features.flatten(0, 1), features[:, 0]
     return {
         "feature_std": feature_std(every),
-        "rank_me": rank_me(every),
+        SPREAD: spread(every),
+        RANK: rank_me(every),
         "lidar": lidar(features),
         "alpha_req": alpha_req(every),
         "mean_cosine": mean_cosine(first),
+    }
+
+
+def measure_embeddings(embeddings: Float[Tensor, "s v d"]) -> Reading:
+    """The meters of what is compared."""
+    every = embeddings.flatten(0, 1)
+    return {
+        RANK_BEHIND: rank_me(every),
+        SPREAD_BEHIND: spread(every),
+        ICC: intraclass_correlation(embeddings),
     }
 
 

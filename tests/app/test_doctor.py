@@ -12,14 +12,19 @@ from torch import nn
 
 from jepakit import cli
 from jepakit.app.diagnosis import diagnose
-from jepakit.app.examination import examine, read_levels, read_time
+from jepakit.app.doctor import visit
+from jepakit.app.examination import examine, read_embedding, read_levels, read_time
 from jepakit.app.symptoms import nearest, read_copying, read_deafness, read_gradients, read_lag, read_latent
 from jepakit.contracts import Losses, Prediction, Rows, step_at
+from jepakit.data.images import Images
+from jepakit.data.transforms import ImageTransform
+from jepakit.data.views import CROPS
 from jepakit.family import ijepa, lejepa, lvjepa, pldm, vjepa21
 from jepakit.tokens import Tokens, gather
 from jepakit.train.fit import fit
 from jepakit.train.log import read_run
 from jepakit.train.optimize import AdamW
+from jepakit.train.run import Run
 from jepakit.train.watch import Watch
 
 EIGHT = Rows(0, 8, 8)
@@ -75,6 +80,50 @@ def test_a_run_whose_target_is_shared_has_collapsed(collapsed, capsys):
     assert kinds(found) == ["complete"]
     assert found.fresh["spread"] > 10 * found.output["spread"]
     assert found.lag is None
+
+
+DIGITS = Images(root="packaged:digits", transform=ImageTransform(size=16, channels=1, mean=(0.3,), std=(0.4,)),
+                views=CROPS)  # fmt: skip
+
+
+@pytest.mark.parametrize("trade_off", [0.0, 0.05])
+def test_lejepa_collapses_in_its_embedding_without_sigreg_alone(trade_off, tmp_path):
+    """Views agree best where all embeddings are one point; the backbone before the head keeps what chance gave it."""
+    network = replace(lejepa.TINY.network, image=(16, 16), patch=4, channels=1)
+    run = Run(model=replace(lejepa.TINY, network=network, trade_off=trade_off), data=DIGITS, steps=60, batch=32,
+              optimizer=AdamW(peak=3e-3, warmup=0.1), workers=0, sinks=(), device="cpu",
+              watch=Watch(every=5, samples=16, action="warn"))  # fmt: skip
+    fit(run, tmp_path / "run")
+    found = examine(tmp_path / "run")
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    alarms = [line["alarm"] for line in lines if "alarm" in line]
+    assert found.embedding is not None
+    if trade_off:
+        assert not alarms
+        assert kinds(found) == []
+    else:
+        assert "the embedding collapsed" in alarms[0]
+        assert kinds(found)[0] == "complete"
+        assert "embeddings of samples differ as those of views of one do" in diagnose(found)[0].seen
+        assert "embedding before training" in visit(tmp_path / "run")[0]
+
+
+def test_a_summary_that_uses_few_directions_is_found_where_the_backbone_does_not_show_it(healthy):
+    fresh, method = lvjepa.TINY.build(), lvjepa.TINY.build()
+    clips = noise(1, 16, 3, 4, 32, 32) + 0.1 * noise(2, 16, 3, 4, 32, 32)
+    well = read_embedding(method, fresh, clips, [])
+    assert well is not None
+    assert well.width == lvjepa.TINY.summary
+    assert kinds(replace(healthy, embedding=well)) == []
+    with torch.no_grad():
+        list(method.network.head.parameters())[-2][2:] = 0
+    poor = read_embedding(method, fresh, clips, [])
+    assert poor is not None
+    assert poor.now["rank_me"] <= 2
+    assert poor.fresh == well.fresh
+    found = replace(healthy, embedding=poor)
+    assert kinds(found) == ["dimensional"]
+    assert "effective rank of embeddings" in diagnose(found)[0].seen
 
 
 def test_bad_input_is_not_taken_for_a_collapse(finished_run, tmp_path, capsys):

@@ -51,6 +51,19 @@ def test_a_rank_that_recovered_is_told(record):
     assert "recovered" in verdict.headline
 
 
+def test_an_embedding_that_collapsed_alone_is_told(record):
+    lines = with_ranks(record, 16.0, 15.0, 15.0).readings
+    embedding = {"embedding_rank": 9.0, "embedding_spread": 0.3}
+    readings = [
+        {**line, "watch": {**line["watch"], **embedding, "embedding_icc": icc}}
+        for line, icc in zip(lines, (0.5, 0.4, 0.05), strict=True)
+    ]
+    assert judge(replace(record, readings=tuple(readings[:2])), None).state == "healthy"
+    verdict = judge(replace(record, readings=tuple(readings)), None)
+    assert verdict.state == "warned"
+    assert "Collapsing: effective rank 15.0, but of the embedding samples differ as views of one do" in verdict.headline
+
+
 def test_before_the_alarm_listens_there_is_no_verdict(record):
     late = {**record.run, "watch": {**record.run["watch"], "armed": 1.0}, "steps": 100}
     verdict = judge(replace(record, run=late), None)

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from jepakit.probes.health import agreement, dead_share, distance, spread, time_share, uniformity
+from jepakit.probes.health import (
+    agreement,
+    dead_share,
+    distance,
+    intraclass_correlation,
+    spread,
+    time_share,
+    uniformity,
+)
 
 
 def draw(*shape, seed=0):
@@ -26,6 +34,21 @@ def test_features_that_never_vary_are_dead():
     x[:, :4] = 7.0
     assert dead_share(x) == pytest.approx(0.4)
     assert dead_share(torch.ones(5, 3)) == 1
+
+
+def test_intraclass_correlation_is_that_of_shrout_and_fleiss():
+    """Table 2 of Shrout and Fleiss 1979: six persons, rated by four judges each; ICC(1, 1) is 0.17."""
+    ratings = torch.tensor([[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]])
+    assert intraclass_correlation(ratings.double().unsqueeze(2)) == pytest.approx(0.1657, abs=1e-4)
+    samples, chance = draw(300, 1, 8), draw(300, 4, 8, seed=1)
+    assert intraclass_correlation(samples.expand(-1, 4, -1)) == 1
+    assert intraclass_correlation(chance) == pytest.approx(0, abs=0.03)
+    half = intraclass_correlation(samples + chance)
+    assert half == pytest.approx(0.5, abs=0.05)
+    assert intraclass_correlation(1e-6 * (samples + chance) + 1) == pytest.approx(half, rel=1e-6)
+    assert intraclass_correlation(torch.ones(5, 2, 3)) == 0
+    with pytest.raises(ValueError, match="at least 2 samples of 2"):
+        intraclass_correlation(draw(5, 1, 3))
 
 
 def test_uniformity_is_the_formula_of_the_paper():

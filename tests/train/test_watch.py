@@ -17,12 +17,27 @@ class Echo(nn.Module):
         return Tokens(x.unsqueeze(1), torch.zeros(len(x), 1, 1))
 
 
-def hear(ranks, armed_from=0, **numbers):
-    """The steps at which the alarm rings for a sequence of ranks."""
+class Seen(nn.Module):
+    """A method that keeps an echo."""
+
+    def __init__(self):
+        super().__init__()
+        self.kept = Echo()
+
+
+class Embedded(Seen):
+    """One that compares what a head makes of it: nearly the same for all samples."""
+
+    def embed(self, x):
+        return Tokens(1e-6 * x.unsqueeze(1) + 1, torch.zeros(len(x), 1, 1))
+
+
+def hear(ranks, armed_from=0, meter="rank_me", **numbers):
+    """The steps at which the alarm rings for a sequence of ranks, or of readings of another meter."""
     config, alarm = Watch(**numbers), Alarm()
     rings = []
-    for step, rank in enumerate(ranks):
-        reading = {"rank_me": float(rank), "feature_std": 0.1, "mean_cosine": 0.9}
+    for step, read in enumerate(ranks):
+        reading = {"rank_me": 9.0, "feature_std": 0.1, "mean_cosine": 0.9, meter: float(read)}
         if alarm.hear(config, reading, step, armed=step >= armed_from):
             rings.append(step)
     return rings
@@ -54,6 +69,27 @@ def test_the_sentence_says_what_was_seen_and_what_to_try():
     assert sentence is not None
     for part in ("step 700", "1.5", "40.0", "0.99", "slower target", "optimizer.peak"):
         assert part in sentence
+
+
+def test_features_that_are_nearly_the_same_ring_whatever_their_rank():
+    for meter in ("spread", "embedding_spread"):
+        assert hear([0.3, 0.1, 0.005, 0.004, 0.003], meter=meter) == [4]
+        assert hear([0.03, 0.005, 0.005, 0.005, 0.005], meter=meter) == [], "a tenth of the first reading is left"
+        assert hear([0.3, 0.02, 0.02, 0.02, 0.02], meter=meter) == []
+        assert hear([0.3, 0.02, 0.02, 0.02, 0.02], meter=meter, spread=0.025) == [3]
+
+
+def test_embeddings_may_ring_alone():
+    assert hear([40, 38, 30, 5, 5, 5], meter="embedding_rank") == [5]
+    assert hear([0.4, 0.1, 0.1, 0.1], meter="embedding_icc") == [3]
+    assert hear([0.1, 0.13, 0.08, 0.08, 0.08], meter="embedding_icc") == [], "half of the highest is left"
+    alarm = Alarm()
+    readings = [{"rank_me": 9.0, "feature_std": 1.0, "mean_cosine": 0.1, "spread": 0.5, "embedding_rank": 9.0,
+                 "embedding_spread": value} for value in (0.4, 1e-5, 1e-5, 1e-5)]  # fmt: skip
+    told = [alarm.hear(Watch(), reading, step, armed=True) for step, reading in enumerate(readings)]
+    assert told[:3] == [None] * 3
+    assert told[3] is not None
+    assert "the embedding collapsed: at step 3 1e-05 of its squared length differs" in told[3]
 
 
 def test_views_are_fixed_and_differ_within_a_sample():
@@ -95,13 +131,19 @@ def test_samples_of_another_shape_and_later_sources_are_left_out():
 
 def test_readings_are_those_of_the_features_whatever_the_batch():
     watcher = Watcher(Watch(samples=8, views=3), Points(count=50).build())
-    backbone = Echo()
-    one = watcher.read(backbone, torch.device("cpu"), batch=5)
-    assert backbone.training
-    assert one == watcher.read(backbone, torch.device("cpu"), batch=100)
+    method = Seen()
+    one = watcher.read(method, torch.device("cpu"), batch=5)
+    assert method.training
+    assert method.kept.training
+    assert one == watcher.read(method, torch.device("cpu"), batch=100)
     views = draw_views(Points(count=50).build(), 8, 3)
     assert one["rank_me"] == pytest.approx(rank_me(views.flatten(0, 1)))
     assert one["lidar"] > 1
+    assert "embedding_rank" not in one
+    both = watcher.read(Embedded(), torch.device("cpu"), batch=100)
+    assert both["embedding_spread"] < 1e-9 < 0.1 < both["spread"]
+    assert both["embedding_rank"] < 1.1 < both["rank_me"]
+    assert {name: both[name] for name in one} == one
 
 
 def test_a_collapse_is_told_from_health_by_every_meter():

@@ -37,8 +37,7 @@ def _findings(found: Examination) -> str:
 
 
 def _levels(found: Examination) -> str:
-    names, levels = [*describe_levels(found.levels), "before training"], [*found.levels, found.fresh]
-    rows = [[name, *cells(meters, found.views_differ)] for name, meters in zip(names, levels, strict=True)]
+    rows = [[name, *cells(meters, found.views_differ)] for name, meters in describe_levels(found).items()]
     return table(["level", *HEADS], rows, "Meters of every level")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from jepakit.probes import result
 from jepakit.probes.result import Result
 from jepakit.train.optimize import AdamW
-from jepakit.train.watch import Watch
+from jepakit.train.watch import Alarm, Watch
 
 Line = dict[str, Any]
 
@@ -55,6 +55,14 @@ class Record:
     def alarm(self) -> str | None:
         """What the alarm said when it rang, or None."""
         return next((line["alarm"] for line in self.readings if "alarm" in line), None)
+
+    @property
+    def sign(self) -> tuple[str, str] | None:
+        """What has collapsed by the last reading, and how that is seen; None where nothing has."""
+        heard = Alarm()
+        for line in self.readings:
+            heard.remember(line["watch"])
+        return next(heard.signs(self.watch, self.readings[-1]["watch"]), None) if self.readings else None
 
     @property
     def armed_from(self) -> float:

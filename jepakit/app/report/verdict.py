@@ -74,12 +74,15 @@ def _collapse(record: Record, sight: Sight | None) -> tuple[State, str]:
     seen = f"effective rank {number(rank)}{width}"
     if last["step"] < record.armed_from:
         return "unknown", f"No verdict yet: {seen} at step {last['step']:,}, and the alarm listens after warmup."
+    state: State = "collapsed" if record.alarm is not None else "warned"
+    word = "Collapsed" if record.alarm is not None else "Collapsing"
     if rank < limit:
-        state: State = "collapsed" if record.alarm is not None else "warned"
-        word = "Collapsed" if record.alarm is not None else "Collapsing"
         return state, f"{word}: {seen}, below the alarm at {number(limit)}."
+    if record.sign is not None:
+        what, how = record.sign
+        return state, f"{word}: {seen}, but of the {what} {how}."
     if record.alarm is not None:
-        return "warned", f"The alarm rang on the way, and the rank recovered: {seen} at the end."
+        return "warned", f"The alarm rang on the way, and its meters recovered: {seen} at the end."
     return "healthy", f"Did not collapse: {seen}, where the alarm would ring below {number(limit)}."
 
 
