@@ -37,7 +37,7 @@ from jepakit.parts.regularizers.entropy import MeanEntropy
 from jepakit.parts.regularizers.inverse import InverseDynamics
 from jepakit.parts.regularizers.moments import CrossCorrelation, VarianceCovariance
 from jepakit.parts.regularizers.sigreg import NormalityTest, SIGReg, Sliced
-from jepakit.parts.regularizers.temporal import TemporalSimilarity
+from jepakit.parts.regularizers.temporal import Straightness, TemporalSimilarity
 from jepakit.parts.regularizers.visreg import SlicedWasserstein, VISReg
 from jepakit.train.parallel import LETTING_GO, Spread, start
 from jepakit.train.run import Run
@@ -47,7 +47,8 @@ SHARES: tuple[tuple[int, ...], ...] = ((9, 4), (4, 1, 8))
 Mode = Literal["ddp", "fsdp"]
 MODES: tuple[Mode, ...] = ("ddp", "fsdp")
 GOAL = 1e-9
-VIEWS, WIDTH, ACTION = 2, 5, 2
+FRAMES, VIEWS, WIDTH, ACTION = 3, 2, 5, 2
+"""What bends takes three embeddings of a sample, all others are given two."""
 TESTS: tuple[NormalityTest, ...] = (
     normality.Moments(), normality.ExtendedJarqueBera(), normality.AndersonDarling(), normality.CramerVonMises(),
     normality.Watson(), normality.ShapiroWilk(), normality.VasicekEntropy(), SlicedWasserstein(),
@@ -65,6 +66,7 @@ REGULARIZERS: dict[str, Regularizer] = {
     "MarginHinge": MarginHinge(),
     "MeanEntropy": MeanEntropy(1.0),
     "TemporalSimilarity": TemporalSimilarity(),
+    "Straightness": Straightness(),
 }
 INVERSE = "InverseDynamics"
 NAMES = (*REGULARIZERS, INVERSE)
@@ -83,7 +85,8 @@ class Embedding(nn.Module):
         self.regularizer = regularizer
 
     def forward(self, batch: Mapping[str, Tensor], step: Step) -> Losses:
-        embeddings = self.layer(batch["x"]).transpose(0, 1)
+        views = FRAMES if isinstance(self.regularizer, Straightness) else VIEWS
+        embeddings = self.layer(batch["x"][:, :views]).transpose(0, 1)
         if isinstance(self.regularizer, InverseDynamics):
             return Losses({"regularizer": self.regularizer(embeddings, batch["actions"])})
         return Losses({"regularizer": self.regularizer(embeddings, step)})
@@ -112,7 +115,7 @@ def outcome(mode: Mode, shares: Sequence[int]) -> Outcome:
     with start(replace(RUN, parallel=mode)) as place:
         held = shares if place.ranks > 1 else [sum(shares)]
         rows = Rows(sum(held[: place.rank]), held[place.rank], sum(held))
-        samples = {"x": drawn(1, rows.total, VIEWS, WIDTH), "actions": drawn(5, rows.total, VIEWS - 1, ACTION)}
+        samples = {"x": drawn(1, rows.total, FRAMES, WIDTH), "actions": drawn(5, rows.total, VIEWS - 1, ACTION)}
         batch = {key: values[rows.first : rows.first + rows.count] for key, values in samples.items()}
         for name in NAMES:
             method = Embedding(regularizer(name))

@@ -18,6 +18,7 @@ from torch import Generator, Tensor, nn
 from jepakit.contracts import Energy, Losses, Observation, State, Step, Target
 from jepakit.methods.multiview import evaluating
 from jepakit.methods.rollout import Guess, Penalty, Rollout, error_of_body, pay
+from jepakit.parts.nn.collective import sum_over_ranks
 from jepakit.parts.nn.frames import Frames, by_frame, cut_frames, lay_behind
 from jepakit.parts.nn.position import grid
 from jepakit.parts.nn.standardize import Standardize
@@ -292,8 +293,9 @@ class WorldModelJEPA(nn.Module):
     def _against_copy(self, guess: Guess, answers: Tokens) -> dict[str, Tensor]:
         """The error as a share of that of saying that nothing moves: above 1, nothing was learnt of the world."""
         copied = replace(guess, frames=cut_frames(answers, 0, frames_in(answers) - 1))
-        still = self._energies(copied, answers).mean()
-        return {"against_copy": self._energies(guess, answers).mean() / still.clamp(min=torch.finfo(still.dtype).tiny)}
+        found = torch.stack([self._energies(each, answers).detach().sum() for each in (guess, copied)])
+        moved, still = sum_over_ranks(found)  # of the global batch: a mean of quotients is no quotient of means
+        return {"against_copy": moved / still.clamp(min=torch.finfo(still.dtype).tiny)}
 
     def _split(self, known: Float[Tensor, "*n k"] | None) -> tuple[Tensor | None, Tensor | None]:
         """What the body feels, standardized, and where the camera is; None of what the model is not told of."""

@@ -1,4 +1,4 @@
-"""Members whose losses need the batch, on two processes: loss, gradient and centers are those of one.
+"""Members on two processes: losses, metrics, gradients and centers are those of one.
 
 python test_rivals.py OUT    one of the processes, with the environment that torchrun gives: by DDP, then by FSDP2
 """
@@ -15,29 +15,39 @@ import torch
 
 from jepakit.config import Config
 from jepakit.contracts import Rows, step_at
-from jepakit.family import ijepa, lejepa, lvjepa, vjepa
+from jepakit.family import dinowm, ijepa, lejepa, leworld, lvjepa, pldm, vjepa, vjepa2, vjepa21
 from jepakit.rivals import (
     barlow,
     byol,
     data2vec,
     dino,
+    gcbc,
     ibot,
+    mae,
     moco,
     msn,
+    next_frames,
+    omnimae,
     pixel_diffusion,
     simclr,
     simsiam,
     vicreg,
+    videomae,
     vq_video,
 )
 from jepakit.train.parallel import Place, Spread, start
 from jepakit.train.run import Run
 
 OF_VIEWS = (barlow, byol, data2vec, dino, ibot, lejepa, moco, msn, simclr, simsiam, vicreg)
+MASKED = (ijepa, mae, omnimae, vjepa, vjepa2, vjepa21, videomae)
+ACTED = (dinowm, gcbc, leworld, pldm)
 LATENTS = ("searched", "categorical", "quantized", "gaussian", "sparse")
 WITHIN = {"target": "shared", "sigreg": 0.05, "sigreg_on": "steps", "sigreg_over": "views"}
 MEMBERS = {
-    **{member.__name__.rpartition(".")[2]: member.TINY for member in (*OF_VIEWS, pixel_diffusion, vq_video)},
+    **{
+        member.__name__.rpartition(".")[2]: member.TINY
+        for member in (*OF_VIEWS, *MASKED, *ACTED, next_frames, pixel_diffusion, vq_video)
+    },
     **{f"lvjepa, {latent}": replace(lvjepa.TINY, latent=latent) for latent in LATENTS},
     "ijepa, SIGReg": replace(ijepa.TINY, target="shared", sigreg=0.05),
     "vjepa, SIGReg within clips": replace(vjepa.TINY, **WITHIN),
@@ -64,18 +74,39 @@ def outcome(config: Config, run: Run, place: Place):
     torch.manual_seed(0)
     x = torch.randn(7, 2, *shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))[mine]
     batch = {"x": x[:, 0]} if len(shape) == 4 else {"x": x[:, 0], "globals": x[:, 1:]}
+    batch |= {name: drawn(*sizes)[mine] for name, sizes in acted(config).items()}
     method = config.build().double()
-    spread, losses = Spread(method, run, place), []
+    spread, losses, metrics = Spread(method, run, place), [], {}
     for index in range(2):
         step = step_at(index, 2, rows)
         method.zero_grad()
         total = spread.losses(batch, step)
         spread.backward(total, rows)
-        losses.append(place.sum(total.total.detach() * rows.count / rows.total))
+        share = rows.count / rows.total
+        losses.append(place.sum(total.total.detach() * share))
+        metrics = {f"metric {key}": place.sum(value.detach() * share) for key, value in total.metrics.items()}
         method.after_step(step)
     learning = {key: value for key, value in method.named_parameters() if value.requires_grad}
     gradients = {key: whole(value.grad).clone() for key, value in learning.items() if value.grad is not None}
-    return {"losses": torch.stack(losses), **gradients, **{key: whole(at) for key, at in method.named_buffers()}}
+    return {
+        "losses": torch.stack(losses),
+        **metrics,
+        **gradients,
+        **{key: whole(at) for key, at in method.named_buffers()},
+    }
+
+
+def acted(config):
+    """The sizes of what goes beside the clips of a world model, or of what clones."""
+    if not hasattr(config, "action"):
+        return {}
+    frames = config.samples[0][1]
+    return {"actions": (frames - 1, config.action), "proprio": (frames, config.proprio)}
+
+
+def drawn(*shape):
+    """Numbers for seven samples, the same in every process."""
+    return torch.randn(7, *shape, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
 
 
 def whole(tensor):

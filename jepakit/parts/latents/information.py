@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from jepakit.parts.nn.collective import sum_over_ranks
+
 NATS_PER_BIT = math.log(2)
 
 
@@ -45,6 +47,7 @@ def laplace_divergence(
 
 
 def usage_entropy(index: Int[Tensor, "n"], codes: int) -> Float[Tensor, ""]:
-    """The entropy of how often each of so many codes was inferred: what z tells when no context is known."""
-    share = torch.bincount(index, minlength=codes).double() / max(len(index), 1)
+    """The entropy of how often each of so many codes was inferred in the global batch: what z tells of no context."""
+    counts = sum_over_ranks(torch.bincount(index, minlength=codes).double())
+    share = counts / counts.sum().clamp(min=1)
     return -(share * share.clamp(min=1e-300).log()).sum()

@@ -49,7 +49,7 @@ class Standardize(nn.Module):
         self._require(x)
         if not self.learns:
             return
-        rows = x.flatten(0, -2).float()
+        rows = x.flatten(0, -2).to(self.mean)
         sums = sum_over_ranks(torch.cat([rows.sum(dim=0), rows.new_tensor([len(rows)])]))
         new, mean = sums[-1], sums[:-1] / sums[-1]
         variance = sum_over_ranks((rows - mean).square().sum(dim=0)) / new
