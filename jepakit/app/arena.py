@@ -14,7 +14,14 @@ from jepakit.app.report.wording import escape, number
 from jepakit.evals.arena import COSTS, Arena, compete, questions, reached
 from jepakit.train.checkpoint import write_aside
 
+TABLE = (
+    "Test accuracy in percent; ± is the deviation over seeds. Energies are each method's own: how often two crops of "
+    "one picture have less than those of two (percent, 50 is chance), and how often the right one of 16 has the least. "
+    "Rank is RankMe of the features."
+)
 SOON = "A linear layer on a few labels, asked on the validation part after each checkpoint: {}."
+ENERGY = {"auroc": "energy: AUROC", "retrieval": "energy: 1 of 16"}
+"""What is asked of the method's own energy, as the heads of columns."""
 TONES = ("trained", "fresh", "other", "alarm", "raw")
 Rows = Sequence[Mapping[str, Any]]
 
@@ -35,11 +42,10 @@ def hold(arena: Arena, out: Path, target: float | None, tell: Callable[[str], No
 
 def text_of(rows: Rows, target: float | None) -> str:
     """The table in Markdown: percent on the test part, the mean of the seeds and their standard deviation."""
-    asked = asked_of(rows)
-    head = ["contestant", *asked, *(["until the target"] if target is not None else [])]
+    head = [*heads(rows), *(["until the target"] if target is not None else [])]
     lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
     for name, own in by_name(rows).items():
-        cells = [name_of(name), *(spread([row["probes"][probe] for row in own]) for probe in asked)]
+        cells = cells_of(name, own)
         if target is not None:
             cells.append(price(own, target))
         lines.append(f"| {' | '.join(cells)} |")
@@ -57,6 +63,20 @@ def by_name(rows: Rows) -> dict[str, list[Mapping[str, Any]]]:
 def asked_of(rows: Rows) -> list[str]:
     """The probes, in the order in which they were asked."""
     return list(rows[0]["probes"])
+
+
+def heads(rows: Rows) -> list[str]:
+    """The heads of the table: probes on the test part, the method's own energy, and the rank of its features."""
+    return ["contestant", *asked_of(rows), *ENERGY.values(), "rank"]
+
+
+def cells_of(name: str, own: Rows) -> list[str]:
+    """The row of a contestant, in the order of `heads`; a baseline has no energy, and no rank was read of it."""
+    probes = [spread([row["probes"][probe] for row in own]) for probe in asked_of(own)]
+    if "energy" not in own[0]:
+        return [name_of(name), *probes, *("" for _ in ENERGY), ""]
+    judged = [spread([row["energy"][key] for row in own]) for key in ENERGY]
+    return [name_of(name), *probes, *judged, f"{fmean(row['rank'] for row in own):.1f}"]
 
 
 def name_of(contestant: str) -> str:
@@ -82,20 +102,18 @@ def price(rows: Rows, target: float) -> str:
 
 def page(arena: Arena, rows: Rows, target: float | None) -> str:
     """One HTML file that needs no network and no other file."""
-    here, names, asked = files("jepakit.app.report"), by_name(rows), asked_of(rows)
-    head = ["contestant", *asked, "operations"]
+    here, names = files("jepakit.app.report"), by_name(rows)
     cells = [
-        [escape(name_of(name)), *(spread([row["probes"][probe] for row in own]) for probe in asked),
-         f"{fmean(row['flops'] for row in own) / 1e12:.1f} TFLOP"]
+        [*map(escape, cells_of(name, own)), f"{fmean(row['flops'] for row in own) / 1e12:.1f} TFLOP"]
         for name, own in names.items()
-    ]  # fmt: skip
-    body = table(head, cells, "accuracy of every contestant")
+    ]
+    body = table([*heads(rows), "operations"], cells, "what every contestant learnt")
     first, told = next(iter(questions(arena.data))), ""
     if target is not None:
         prices = [[escape(name_of(name)), escape(price(own, target))] for name, own in names.items() if own[0]["curve"]]
         told = table(["contestant", f"until {100 * target:.0f} % are told right"], prices, "price")
     sections = [
-        section("table", "What was learnt", "Test accuracy in percent; ± is the deviation over seeds.", body),
+        section("table", "What was learnt", TABLE, body),
         section("curve", "How soon", SOON.format(first), draw(_chart(names)) + told),
     ]
     return Template(here.joinpath("page.html").read_text(encoding="utf-8")).substitute(

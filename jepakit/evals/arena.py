@@ -13,6 +13,7 @@ import torch
 
 from jepakit.config import Config
 from jepakit.contracts import Method, Rows, step_at
+from jepakit.data.clevr import Clevr
 from jepakit.data.images import Images
 from jepakit.data.scene_pictures import SEEN, ScenePictures
 from jepakit.data.transforms import ImageTransform
@@ -61,12 +62,14 @@ class Question:
 def questions(data: Images) -> dict[str, Question]:
     """What all are asked, by the name that stands in the table: of scenes, what is known of scenes alone."""
     plain = replace(data, augment=None, views=None)
-    if isinstance(plain, ScenePictures):
-        return {
+    if isinstance(plain, ScenePictures | Clevr):
+        asked = {
             "count": Question(Linear(), replace(plain, label="count")),
             "distance": Question(Linear(), replace(plain, label="distance")),
-            "segmentation": Question(Segmentation(classes=SEEN), replace(plain, truth=True)),
         }
+        if isinstance(plain, Clevr):
+            return asked
+        return {**asked, "segmentation": Question(Segmentation(classes=SEEN), replace(plain, truth=True))}
     probes = {"linear": Linear(), "knn": Knn(), "lowshot1": FEW, "attentive": ATTENTIVE}
     return {name: Question(probe, plain) for name, probe in probes.items()}
 
@@ -123,7 +126,7 @@ GRAY = Arena(
 )
 """Fashion-MNIST, 16 tokens a picture."""
 COLOR = Arena(
-    data=Images(root="packaged:emoji", transform=ImageTransform(size=64)), network=SMALL, tflop=40.0, threads=1
+    data=Images(root="packaged:emoji", transform=ImageTransform(size=64)), network=SMALL, tflop=20.0, threads=1
 )
 """Emoji of 64 pixels, or any other colored pictures."""
 SCENES = Arena(
@@ -131,7 +134,9 @@ SCENES = Arena(
     contestants=("ijepa", "lejepa", "mae", "ibot", "dino", "dino_crops", "simclr", "simclr_crops"),
 )  # fmt: skip
 """How many things, how near the nearest, and what is where: asked of methods with hand-made distortions and without."""
-ARENAS = {"arena": GRAY, "arena_color": COLOR, "arena_scenes": SCENES}
+CLEVR = replace(SCENES, data=Clevr(transform=ImageTransform(size=64)))
+"""The same of the real pictures, in the folder that their authors ship: `data.root`."""
+ARENAS = {"arena": GRAY, "arena_color": COLOR, "arena_scenes": SCENES, "arena_clevr": CLEVR}
 
 
 def operations(run: Run, draws: int = DRAWS) -> float:

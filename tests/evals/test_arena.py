@@ -60,6 +60,11 @@ def test_what_is_there_is_not_run_again_and_more_may_join(tmp_path, monkeypatch)
     assert [point["step"] for point in row["curve"]] == [0, -(-steps // 2), steps]
     assert [point["cpu_seconds"] > 0 for point in row["curve"]] == [False, True, True]
     assert 0 <= row["energy"]["auroc"] <= 1
+    assert text.splitlines()[0].startswith("| contestant | linear | knn | energy: AUROC | energy: 1 of 16 | rank |")
+    (line,) = [line for line in text.splitlines() if line.startswith("| byol ")]
+    assert (
+        f"| {100 * row['energy']['auroc']:.1f} | {100 * row['energy']['retrieval']:.1f} | {row['rank']:.1f} |" in line
+    )
     page = (tmp_path / "arena.html").read_text()
     assert "How soon" in page
     assert "byol" in page
@@ -157,6 +162,13 @@ def test_scenes_are_asked_about_what_is_known_of_them():
     assert asked["segmentation"].data.truth
     assert list(questions(TINY.data)) == ["linear", "knn", "lowshot1", "attentive"]
     assert questions(replace(TINY.data, views=EVERYONE["byol"].views))["knn"].data == TINY.data
+
+
+def test_clevr_is_asked_as_scenes_are():
+    asked = questions(ARENAS["arena_clevr"].data)
+    assert {name: question.data.label for name, question in asked.items()} == {"count": "count", "distance": "distance"}
+    with pytest.raises(ValueError, match="is not CLEVR's folder"):
+        ARENAS["arena_clevr"].run("ijepa", 0)
 
 
 def test_fewer_augmentations_differ_in_the_views_alone():
