@@ -152,8 +152,24 @@ FUTURES = (
     Row("lvjepa.modes.precision", "z whose future may come"),
     Row("lvjepa.no_z.coverage", "futures that are foretold without z"),
     Row("lvjepa.z_bits", "what z tells, in bits"),
+    Row("lvjepa.no_z.best_of.1", "from a future to what is foretold without z"),
+    *(Row(f"lvjepa.best_of.{count}", f"to the nearest of {count} z") for count in (1, 2, 4, 8, 16)),
+    Row("lvjepa.energy.came", "energy of the future that came"),
+    Row("lvjepa.energy.another", "energy of the future of another past"),
+    Row("lvjepa.auroc", "how often it is less for a future that may come than for that of another past"),
+    Row("lvjepa.shortcut.auroc", "the same where z has no limit"),
+    Row("lvjepa.shortcut.bits", "what z without a limit tells, in bits"),
     Row("lvjepa.shortcut.detected", "z without a limit is seen to be a shortcut"),
+    Row("lvjepa.shortcut.false_alarm", "z with a limit is said to be one", most=0),
 )
+KINDS = {
+    "become": "one of 8 codes, searched: things that become one of four", "categorical": "8 categories, inferred",
+    "quantized": "8 codes, inferred", "gaussian": "8 numbers with noise", "sparse": "16 numbers, few of them not 0",
+}  # fmt: skip
+OF_KINDS = {
+    "lvjepa.{}.coverage": "futures that some z foretells", "lvjepa.{}.precision": "z whose future may come",
+    "lvjepa.{}.z_bits": "what z tells",
+}  # fmt: skip
 FORETELLERS = {
     "lvjepa": "latent-variable JEPA", "no_z": "JEPA without z", "next_frames": "next frames in pixels",
     "vq_video": "codes of patches, one by one", "pixel_diffusion": "diffusion of pixels",

@@ -41,6 +41,9 @@ UNITS = {
     "z_bits": "bits",
     "detected": "share of runs",
     "auroc": "AUROC",
+    "energy_of_what_came": "squared error",
+    "energy_of_another": "squared error",
+    **{f"best_of.{count}": "radii" for count in TRIES},
 }
 
 
@@ -58,9 +61,11 @@ def headline(seed: int) -> list[Cell]:
     """With z, without it, with one that may tell everything; and things that change instead of their way."""
     run = training(seed)
     modes = {"lvjepa.modes.coverage": "coverage", "lvjepa.modes.precision": "precision", "lvjepa.z_bits": "z_bits",
-             "lvjepa.auroc": "auroc", "lvjepa.shortcut.false_alarm": "detected"}  # fmt: skip
+             "lvjepa.auroc": "auroc", "lvjepa.shortcut.false_alarm": "detected",
+             "lvjepa.energy.came": "energy_of_what_came", "lvjepa.energy.another": "energy_of_another",
+             **{f"lvjepa.best_of.{count}": f"best_of.{count}" for count in TRIES}}  # fmt: skip
     free = {"lvjepa.shortcut.detected": "detected", "lvjepa.shortcut.auroc": "auroc", "lvjepa.shortcut.bits": "z_bits"}
-    none = {"lvjepa.no_z.coverage": "coverage", "lvjepa.no_z.auroc": "auroc"}
+    none = {"lvjepa.no_z.coverage": "coverage", "lvjepa.no_z.auroc": "auroc", "lvjepa.no_z.best_of.1": "best_of.1"}
     without = with_latent(run, latent="none")
     return [
         _cell("turn.searched", run, modes),
@@ -116,7 +121,7 @@ def figures_of(method: DynamicsJEPA, dataset: Any, pasts: int) -> dict[str, Any]
     return {
         "coverage": drawn.coverage,
         "precision": drawn.precision,
-        "best_of": {count: drawn.best_of(count) for count in TRIES},
+        **{f"best_of.{count}": drawn.best_of(count) for count in TRIES},
         "distance_to_mean": nearness_to_mean(method, context, answers, drawn),
         "coverage_of_mean": mean.coverage,
         **energies_of(method, clips, dataset.labels[:pasts]),
