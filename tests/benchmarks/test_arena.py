@@ -14,21 +14,21 @@ def write_curve(name, scores):
     points = [
         {"step": step, "score": score, **dict.fromkeys(arena.COSTS, float(step))} for step, score in enumerate(scores)
     ]
-    path = cells.path_of(replace(arena.cells()["scenes.ijepa_over_mae.seed0"], name=f"scenes.{name}.seed0"))
+    path = cells.path_of(replace(arena.cells()["arena.ijepa_over_mae.seed0"], name=f"arena.{name}.seed0"))
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"curve": points}))
 
 
 @pytest.mark.parametrize(
     ("ours", "theirs", "bound", "value"),
-    [((0.1, 0.3, 0.3), (0.1, 0.1, 0.3), None, 0.5), ((0.1, 0.3, 0.3), (0.1, 0.1, 0.1), "at most", 0.5),
-     ((0.1, 0.1, 0.1), (0.1, 0.3, 0.3), "at least", 2.0), ((0.1, 0.1, 0.1), (0.1, 0.1, 0.1), "not reached", None)],
+    [((0.7, 0.8, 0.8), (0.7, 0.7, 0.8), None, 0.5), ((0.7, 0.8, 0.8), (0.7, 0.7, 0.7), "at most", 0.5),
+     ((0.7, 0.7, 0.7), (0.7, 0.8, 0.8), "at least", 2.0), ((0.7, 0.7, 0.7), (0.7, 0.7, 0.7), "not reached", None)],
 )  # fmt: skip
 def test_a_price_is_a_share_or_a_bound(tmp_path, monkeypatch, ours, theirs, bound, value):
     monkeypatch.setattr(cells, "ROOT", tmp_path)
-    cell = arena.cells()["scenes.ijepa_over_mae.seed0"]
+    cell = arena.cells()["arena.ijepa_over_mae.seed0"]
     assert cell.claims["efficiency.ijepa_over_mae.seconds"] == "cpu_seconds"
-    with pytest.raises(ValueError, match=r"run scenes\.ijepa\.seed0 first"):
+    with pytest.raises(ValueError, match=r"run arena\.ijepa\.seed0 first"):
         arena.price(cell)
     write_curve("ijepa", ours)
     write_curve("mae", theirs)
@@ -38,8 +38,8 @@ def test_a_price_is_a_share_or_a_bound(tmp_path, monkeypatch, ours, theirs, boun
     assert (claim.get("bound"), claim["value"]) == (bound, value)
 
 
-def test_all_that_have_a_price_are_trained_on_scenes():
+def test_all_that_have_a_price_are_trained():
     found = arena.cells()
     for name in ("ijepa", *arena.RIVALS):
-        assert f"scenes.{name}.seed0" in found
-    assert found["scenes.ijepa.seed0"].run.keep.forever == found["scenes.ijepa.seed0"].run.keep.every
+        assert f"arena.{name}.seed0" in found
+    assert found["arena.ijepa.seed0"].run.keep.forever == found["arena.ijepa.seed0"].run.keep.every
