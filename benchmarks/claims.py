@@ -127,12 +127,12 @@ JUDGES = {
 }  # fmt: skip
 JUDGED = {"energy.{}.auroc": "AUROC", "energy.{}.retrieval": "1 of 16"}
 NUISANCE = {
-    "vjepa": "V-JEPA", "videomae": "VideoMAE", "next_frames": "next frames in pixels", "random_init": "random init",
-    "raw": "raw pixels",
+    "vjepa": "V-JEPA", "videomae": "VideoMAE", "next_latents": "next latents, a JEPA",
+    "next_frames": "next frames in pixels", "random_init": "random init", "raw": "raw pixels",
 }  # fmt: skip
 NOISES = {
-    **{f"nuisance.{{}}.{share}.content": f"heading, {share} % flicker" for share in (0, 25, 50, 75)},
-    **{f"nuisance.{{}}.{share}.noise": f"one tile, {share} %" for share in (25, 50, 75)},
+    **{f"nuisance.{{}}.{share}.content": f"heading, {share} % flicker" for share in (0, 50, 75)},
+    **{f"nuisance.{{}}.{share}.noise": f"one tile, {share} %" for share in (50, 75)},
 }
 LEJEPA = (
     Row("lejepa.linear", "linear probe, in the arena above"),

@@ -2,10 +2,11 @@
 
 `python -m benchmarks.nuisance` runs what is missing, `--list` says what that is, and names (or beginnings of names)
 choose. Emoji move in front of a ground of 16 tiles, of which a share shows other colors in every frame
-(`data.flicker`). The same encoder learns from latent targets (V-JEPA), from pixels of hidden tubes (VideoMAE) and from
-pixels of the frames to come (next frames), with as many operations. Two questions are asked: where the things go
-("content"), of all tokens by an attentive probe, and whether one tile was darker or lighter at one moment ("noise"), of
-the token at that very place by a linear one. A model that keeps to what is predictable need not know the latter.
+(`data.flicker`). Encoders of one size learn from latent targets and from pixels, of what is hidden (V-JEPA, VideoMAE)
+and of the frames to come (a latent-variable JEPA without latent variable, next frames), with as many operations. Two
+questions are asked: where the things go ("content"), of all tokens by an attentive probe, and whether one tile was
+darker or lighter at one moment ("noise"), of the token at that very place by a linear one. A model that keeps to what
+is predictable need not know the latter.
 """
 
 from collections.abc import Callable
@@ -18,8 +19,12 @@ from torch import Tensor, nn
 
 from benchmarks.cells import SEEDS, Cell, train
 from benchmarks.cells import main as run_cells
+from benchmarks.foretelling import operations
 from benchmarks.video import ATTENTIVE, CLIP, FRAMES, SIDE, VIDEOMAE_SMALL, VJEPA_SMALL, training
+from benchmarks.video import operations as masked_operations
 from jepakit.data.flicker import Flicker
+from jepakit.family import lvjepa
+from jepakit.family.lvjepa import LVJEPA
 from jepakit.family.vjepa import VJEPA
 from jepakit.probes.attentive import Patches
 from jepakit.probes.features import Encoder
@@ -27,12 +32,13 @@ from jepakit.probes.linear import Linear
 from jepakit.probes.result import Result
 from jepakit.probes.splits import Splits
 from jepakit.probes.subject import Subject
+from jepakit.recipes import videos
 from jepakit.rivals.next_frames import NextFrames
 from jepakit.rivals.videomae import VideoMAE
 from jepakit.tokens import Tokens
-from jepakit.train.run import Keep
+from jepakit.train.run import Keep, Run
 
-SHARES = (0, 25, 50, 75)
+SHARES = (0, 50, 75)
 """Percent of the ground that flicker."""
 CLIPS = Flicker(transform=CLIP, things=5, side=0.5)
 """Of 3 things of three eighths of a frame, with half of the ground flickering, V-JEPA told 38 % of the headings of the
@@ -40,9 +46,12 @@ validation part after training, random init 47 %: too little that can be predict
 79 %."""
 HEADS = 1_000
 """Labels that heads learn from, as in `benchmarks.video`."""
-MODELS: dict[str, VJEPA | VideoMAE] = {
+MODELS: dict[str, VJEPA | VideoMAE | LVJEPA] = {
     "vjepa": VJEPA_SMALL,
     "videomae": VIDEOMAE_SMALL,
+    "next_latents": replace(
+        lvjepa.SMALL, latent="none", tubelet=2, dim=96, depth=4, heads=3, predictor_dim=96, predictor_heads=3
+    ),
     "next_frames": NextFrames(
         frames=FRAMES, image=(SIDE, SIDE), patch=8, dim=96, depth=4, heads=3,
         decoder_dim=96, decoder_depth=2, decoder_heads=3, initialization="fan_in",
@@ -90,10 +99,20 @@ def cells() -> dict[str, Cell]:
 def _cell(name: str, share: int, seed: int, measure: Callable[[Cell], dict[str, Any]]) -> Cell:
     """A baseline has the run of V-JEPA. Where nothing flickers, nothing can be asked about it."""
     model = MODELS[name if name in MODELS else "vjepa"]
-    run = replace(training(model, replace(CLIPS, share=share / 100)), seed=seed, keep=Keep())
+    data = replace(CLIPS, share=share / 100)
+    run = next_latents(model, data) if isinstance(model, LVJEPA) else training(model, data)
+    run = replace(run, seed=seed, keep=Keep())
     asked = ("content", "noise") if share else ("content",)
     claims = {f"nuisance.{name}.{share}.{what}": what for what in asked}
     return Cell(f"nuisance.{name}.{share}.seed{seed}", seed, measure, run, claims)
+
+
+def next_latents(model: LVJEPA, data: Flicker) -> Run:
+    """A run by the recipe of latent-variable JEPA, with as many operations as the others."""
+    recipe = replace(videos.lvjepa(), model=model, data=data)
+    other = training(VJEPA_SMALL, data)
+    paid = other.steps * other.batch * masked_operations(VJEPA_SMALL)
+    return replace(recipe, steps=round(paid / (recipe.batch * operations(model))))
 
 
 def pretrained(cell: Cell) -> dict[str, Any]:

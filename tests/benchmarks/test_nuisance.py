@@ -5,20 +5,22 @@ from dataclasses import replace
 import pytest
 import torch
 
-from benchmarks import nuisance
-from benchmarks.video import BATCH, operations
+from benchmarks import foretelling, nuisance
+from benchmarks.video import operations
 from jepakit.probes.attentive import Patches
 
 
 def test_all_models_take_as_many_operations_and_differ_in_the_target_alone():
     found = nuisance.cells()
-    assert len(found) == 3 * 4 * 4 + 4
+    assert len(found) == 3 * 3 * 5 + 3
     totals = []
-    for name in nuisance.MODELS:
-        run = found[f"nuisance.{name}.25.seed0"].run
-        assert run.data.share == 0.25
-        totals.append(run.steps * BATCH * operations(run.model))
-    assert totals == pytest.approx([totals[0]] * 3, rel=0.05)
+    for name, model in nuisance.MODELS.items():
+        run = found[f"nuisance.{name}.50.seed0"].run
+        assert run.data.share == 0.5
+        assert (model.dim, model.depth, model.heads, model.cell) == (96, 4, 3, (2, 8, 8))
+        counted = operations if name != "next_latents" else foretelling.operations
+        totals.append(run.steps * run.batch * counted(run.model))
+    assert totals == pytest.approx([totals[0]] * 4, rel=0.05)
 
 
 def test_nothing_is_asked_about_noise_that_is_not_there():
