@@ -128,7 +128,8 @@ JUDGES = {
 JUDGED = {"energy.{}.auroc": "AUROC", "energy.{}.retrieval": "1 of 16"}
 NUISANCE = {
     "vjepa": "V-JEPA", "videomae": "VideoMAE", "next_latents": "next latents, a JEPA",
-    "next_frames": "next frames in pixels", "random_init": "random init", "raw": "raw pixels",
+    "next_frames": "next frames in pixels", "random_init": "random init",
+    "random_next": "random init of next latents", "raw": "raw pixels",
 }  # fmt: skip
 NOISES = {
     **{f"nuisance.{{}}.{share}.content": f"heading, {share} % flicker" for share in (0, 50, 75)},

@@ -12,12 +12,12 @@ from jepakit.probes.attentive import Patches
 
 def test_all_models_take_as_many_operations_and_differ_in_the_target_alone():
     found = nuisance.cells()
-    assert len(found) == 3 * 3 * 5 + 3
+    assert len(found) == 3 * 3 * 6 + 3
     totals = []
     for name, model in nuisance.MODELS.items():
         run = found[f"nuisance.{name}.50.seed0"].run
         assert run.data.share == 0.5
-        assert (model.dim, model.depth, model.heads, model.cell) == (96, 4, 3, (2, 8, 8))
+        assert (model.dim, model.depth, model.heads, model.cell) == (64, 2, 4, (4, 8, 8))
         counted = operations if name != "next_latents" else foretelling.operations
         totals.append(run.steps * run.batch * counted(run.model))
     assert totals == pytest.approx([totals[0]] * 4, rel=0.05)
@@ -34,9 +34,9 @@ def test_nothing_is_asked_about_noise_that_is_not_there():
 def test_the_token_that_is_read_is_the_one_that_the_noise_is_asked_about():
     noisy = replace(nuisance.CLIPS, sprites="digits", things=1, side=0.25, label="noise", train=64).build()
     x = torch.stack([noisy.get(index, 0, 0)["x"] for index in range(64)])
-    token = nuisance.TokenAt(Patches(3, (2, 8, 8), axes=3))(x)
+    token = nuisance.TokenAt(Patches(3, (4, 8, 8), axes=3))(x)
     assert token.values.shape[1] == 1
-    assert token.coords[0, 0].tolist() == [2, 2, 2]
-    patch = token.values[:, 0, : 3 * 2 * 8 * 8]
+    assert token.coords[0, 0].tolist() == [1, 2, 2]
+    patch = token.values[:, 0, : 3 * 4 * 8 * 8]
     gray = noisy._config.transform.normalize(torch.full((1, 3, 1, 1), 128, dtype=torch.uint8)).mean()
     assert ((patch.mean(dim=1) > gray) == noisy.labels.bool()).float().mean() > 0.7
