@@ -48,7 +48,7 @@ validation part after training, random init 47 %: too little that can be predict
 HEADS = 1_000
 """Labels that heads learn from, as in `benchmarks.video`."""
 STEPS = 1_200
-"""Steps of next latents, in batches of 64; the others take as many as that pays for. In one trial each, with half of the
+"""Steps of next latents, in batches of 64; the others take as many as that pays for. In one trial each, half of the
 ground flickering, next latents told 52 % of the headings (random init 73 %) after 447 steps of a network that costs six
 times as much, and after 1,200 of this one 79 % (61 %): features are reshaped first, and good again later."""
 SIZES: dict[str, Any] = {"tubelet": 4, "dim": 64, "depth": 2, "heads": 4}
