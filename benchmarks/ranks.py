@@ -166,7 +166,7 @@ def in_processes(shares: Sequence[int]) -> list[dict[Mode, Outcome]]:
                 )
             )
         try:
-            problems = [process.communicate(timeout=240)[1] for process in processes]
+            problems = [process.communicate(timeout=480)[1] for process in processes]
         finally:
             for process in processes:
                 process.kill()

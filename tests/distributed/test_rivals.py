@@ -129,7 +129,7 @@ def both(tmp_path_factory):
         command = [sys.executable, "-W", "error", __file__, str(folder / f"{rank}.pt")]
         processes.append(subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True))
     try:
-        problems = [process.communicate(timeout=240)[1] for process in processes]
+        problems = [process.communicate(timeout=480)[1] for process in processes]
     finally:
         for process in processes:
             process.kill()
