@@ -53,10 +53,11 @@ ground flickering, next latents told 52 % of the headings (random init 73 %) aft
 times as much, and after 1,200 of this one 79 % (61 %): features are reshaped first, and good again later."""
 SIZES: dict[str, Any] = {"tubelet": 4, "dim": 64, "depth": 2, "heads": 4}
 DECODER: dict[str, Any] = {"decoder_dim": 64, "decoder_depth": 2, "decoder_heads": 4}
+NEXT_LATENTS = replace(lvjepa.SMALL, latent="none")
 MODELS: dict[str, VJEPA | VideoMAE | LVJEPA] = {
     "vjepa": replace(VJEPA_SMALL, **SIZES, predictor_dim=64),
     "videomae": replace(VIDEOMAE_SMALL, **SIZES, **DECODER),
-    "next_latents": replace(lvjepa.SMALL, latent="none"),
+    "next_latents": NEXT_LATENTS,
     "next_frames": NextFrames(
         frames=FRAMES, image=(SIDE, SIDE), patch=8, initialization="fan_in", **SIZES, **DECODER
     ),
@@ -117,7 +118,7 @@ def training(name: str) -> Run:
     model, recipe = MODELS[name], replace(videos.lvjepa(), data=CLIPS, steps=STEPS)
     if isinstance(model, LVJEPA):
         return replace(recipe, model=model)
-    paid = STEPS * recipe.batch * operations(MODELS["next_latents"])
+    paid = STEPS * recipe.batch * operations(NEXT_LATENTS)
     masked = recipe_of_clips(model, CLIPS)
     return replace(masked, steps=round(paid / (masked.batch * masked_operations(model))))
 
