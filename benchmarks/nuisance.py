@@ -4,9 +4,9 @@
 choose. Emoji move in front of a ground of 16 tiles, of which a share shows other colors in every frame
 (`data.flicker`). Encoders of one size learn from latent targets and from pixels, of what is hidden (V-JEPA, VideoMAE)
 and of the frames to come (a latent-variable JEPA without latent variable, next frames), with as many operations. Two
-questions are asked: where the things go ("content"), of all tokens by an attentive probe, and whether one tile was
-darker or lighter at one moment ("noise"), of the token at that very place by a linear one. A model that keeps to what
-is predictable need not know the latter.
+questions are asked: where the things go ("content"), of all tokens by an attentive probe, and whether one tile, which
+no thing hides, was darker or lighter at one moment ("noise"), of the token at that very place by a linear one. A model
+that keeps to what is predictable need not know the latter.
 """
 
 from collections.abc import Callable

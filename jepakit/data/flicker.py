@@ -38,7 +38,8 @@ class Flicker(Config):
 
     `label` is what probes are asked for: where the things go (`HEADINGS`, equally frequent), or whether the tile in the
     middle was darker or lighter than gray in the tubelet in the middle of the clip, each in half of all clips. Things
-    of the test part are never seen in training. Frames and their size are those of `transform`.
+    of the test part are never seen in training. Frames and their size are those of `transform`. If the tile in the middle
+    flickers, it lies before the things: what is asked about it can be seen.
     """
 
     seed: int = 0
@@ -124,11 +125,14 @@ class FlickerDataset:
         canvas = np.full((frames, size, size, 4), GROUND, dtype=np.uint8)
         canvas[..., :3] = generator.integers(0, 256, 3, dtype=np.uint8)
         self._light(canvas, bool(self._lighter[index]), generator)
+        asked = canvas[self._middle].copy()
         angle = 2 * np.pi * int(self._headings[index]) / len(HEADINGS)
         length = generator.uniform(*config.travel) * size
         way = np.linspace(0, length, frames)[:, None] * np.array([np.sin(angle), np.cos(angle)])
         for number, thing in enumerate(generator.choice(len(self._things), config.things)):
             lay(canvas, self._things[thing], generator.random(2) * size + way, FIRST_THING + number)
+        if config.flickering:
+            canvas[self._middle] = asked
         return torch.from_numpy(canvas[..., :3])
 
     def name(self, index: int) -> str:
@@ -138,6 +142,13 @@ class FlickerDataset:
     def order(self, epoch: int, seed: int) -> Int[Tensor, "n"]:
         """A permutation that depends on (seed, epoch) alone."""
         return torch.randperm(len(self), generator=generator_for(seed, epoch))
+
+    @cached_property
+    def _middle(self) -> tuple[slice, ...]:
+        """The pixels of the tile in the middle, in all frames."""
+        tile = self._config.tile
+        first = self._config.transform.picture.size // tile // 2 * tile
+        return slice(None), slice(first, first + tile), slice(first, first + tile)
 
     def _light(self, canvas: UInt8[np.ndarray, "t h w 4"], lighter: bool, generator: np.random.Generator) -> None:
         """Draws what flickers; turned to its negative, where the probed tile is not as the label says."""

@@ -30,12 +30,11 @@ def test_so_many_tiles_flicker_and_the_rest_stands_still(monkeypatch, share, til
         assert np.abs(np.corrcoef(light) - np.eye(8)).max() < 0.95
 
 
-def test_the_label_of_noise_is_the_light_of_the_probed_tile_and_independent_of_the_heading(monkeypatch):
+def test_the_label_of_noise_is_the_light_of_the_probed_tile_and_independent_of_the_heading():
     headings = SMALL.build().labels
     noise = Flicker(sprites="digits", train=64, label="noise").build()
     assert torch.stack([headings, noise.labels], dim=1).unique(dim=0).shape == (16, 2)
     assert torch.equal(noise.get(5, 0, 0)["x"], SMALL.build().get(5, 3, 7)["x"])
-    monkeypatch.setattr(flicker, "lay", lambda *_: None)
     lighter = [noise.clip(index)[4:6, 16:24, 16:24].float().mean() > flicker.MIDDLE for index in range(64)]
     assert lighter == [bool(label) for label in noise.labels]
 
