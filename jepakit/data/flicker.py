@@ -38,8 +38,8 @@ class Flicker(Config):
 
     `label` is what probes are asked for: where the things go (`HEADINGS`, equally frequent), or whether the tile in the
     middle was darker or lighter than gray in the tubelet in the middle of the clip, each in half of all clips. Things
-    of the test part are never seen in training. Frames and their size are those of `transform`. If the tile in the middle
-    flickers, it lies before the things: what is asked about it can be seen.
+    of the test part are never seen in training. Frames and their size are those of `transform`. If the tile in the
+    middle flickers, it lies before the things: what is asked about it can be seen.
     """
 
     seed: int = 0
