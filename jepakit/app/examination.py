@@ -23,7 +23,7 @@ from jepakit.app.symptoms import (
     read_latent,
 )
 from jepakit.contracts import BrokenSample, Dataset, Embedding, Rows, Step, shapes, step_at
-from jepakit.pretrained import load_method
+from jepakit.pretrained import load_method, untrained
 from jepakit.probes.features import evaluating
 from jepakit.probes.health import dead_share, intraclass_correlation, spread, time_share, uniformity
 from jepakit.probes.rank import alpha_req, feature_std, lidar, mean_cosine, rank_me
@@ -109,7 +109,7 @@ def examine(
     views = draw_views(seen, count, run.watch.views).to(device)
     comparable = count == run.watch.samples
     readings = [line["watch"] for line in record.readings if line["step"] <= step] if comparable else []
-    fresh = before_training(run).to(device)
+    fresh = untrained(run.model, run.seed).eval().to(device)
     moment, batch = _question(run, dataset, step, device)
     (moves, stirs), (told, bits) = read_time(method.kept, views[0]), read_latent(method, batch, moment)
     return Examination(
@@ -147,13 +147,6 @@ def choose(folder: Path, checkpoint: int | None) -> Path:
         kept = ", ".join(map(str, steps)) or "none"
         raise ValueError(f"{folder} has no checkpoint of step {checkpoint}; those that were kept: {kept}")
     return there[steps.index(checkpoint)]
-
-
-def before_training(run: Run) -> Any:
-    """The method as the seed of the run makes it."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(run.seed)
-        return run.model.build().eval()  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _highest(readings: Sequence[Meters], name: str) -> float | None:

@@ -3,8 +3,6 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
-
 from jepakit import pretrained
 from jepakit.app.classifiers import KeepingProbe
 from jepakit.app.device import open_device
@@ -93,8 +91,7 @@ def measure(
         warn_of_duplicates(run.data, data)
 
     def random_init(number: int) -> AnyBackbone:
-        torch.manual_seed(number)
-        fresh = weights.model.build().kept
+        fresh = pretrained.untrained(weights.model, number).kept
         fresh.transform = backbone.transform
         return fresh.to(place)
 

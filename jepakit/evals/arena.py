@@ -21,7 +21,7 @@ from jepakit.evals.compatibility import judge, pairs_of
 from jepakit.evals.contestants import CONTESTANTS, CROP, EVERYONE
 from jepakit.evals.pace import few_labels, pace
 from jepakit.parts.nn.networks import ViT
-from jepakit.pretrained import load
+from jepakit.pretrained import load, untrained
 from jepakit.probes.attentive import Attentive
 from jepakit.probes.dense import Segmentation
 from jepakit.probes.knn import Knn
@@ -147,8 +147,7 @@ def operations(run: Run, draws: int = DRAWS) -> float:
     dataset = run.data.build()
     first = dataset.get(0, 0, 0)
     pair = {name: torch.stack([value, value]) for name, value in first.items()}
-    torch.manual_seed(0)
-    method = run.model.build()
+    method = untrained(run.model, 0)
     assert isinstance(method, Method)
     rows, found = Rows(0, 2, max(run.batch, 2)), list[float]()
     with torch.no_grad():
@@ -219,8 +218,7 @@ def _claim(arena: Arena, out: Path) -> None:
 def contest(arena: Arena, name: str, seed: int, out: Path) -> dict[str, Any]:
     """Trains one contestant, or goes on with it, and measures it; or measures a baseline."""
     if name in BASELINES:
-        torch.manual_seed(seed)
-        backbone = arena.network.build() if name == "random_init" else None
+        backbone = untrained(arena.network, seed) if name == "random_init" else None
         return {"contestant": name, "seed": seed, "flops": 0, **probed(arena, name, backbone, seed), "curve": []}
     run, folder = arena.run(name, seed), run_folder(out, name, seed)
     method: Method = fit(run, folder, resume=(folder / "run.json").exists())
@@ -282,8 +280,8 @@ def curve(arena: Arena, run: Run, folder: Path) -> list[dict[str, Any]]:
     lines, splits = logged(folder), few_labels(next(iter(questions(arena.data).values())).data)
     gflops = fmean(line["metrics"]["gflops"] for line in lines)
     steps, seconds = ([line[key] for line in lines] for key in ("step", "cpu_seconds"))
-    torch.manual_seed(run.seed)
-    points = [{"step": 0, "score": pace(run.model.build().kept, splits, run.seed), **dict.fromkeys(COSTS, 0.0)}]
+    before = untrained(run.model, run.seed).kept
+    points = [{"step": 0, "score": pace(before, splits, run.seed), **dict.fromkeys(COSTS, 0.0)}]
     for step in sorted({min(number * run.keep.every, run.steps) for number in spaced(arena.points)}):
         points.append({
             "step": step,

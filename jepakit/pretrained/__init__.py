@@ -5,6 +5,7 @@ from jepakit.pretrained.distill import adopt_larger, fill_larger, initializer
 from jepakit.pretrained.export import convert, export, save_backbone
 from jepakit.pretrained.load import load, load_method, open_weights
 from jepakit.pretrained.start import adopt_networks, adopt_transform, initialize_from
+from jepakit.pretrained.untrained import untrained
 from jepakit.pretrained.weights import Choice, Weights
 
 __all__ = [
@@ -25,4 +26,5 @@ __all__ = [
     "open_weights",
     "save_backbone",
     "save_classifier",
+    "untrained",
 ]

@@ -15,6 +15,7 @@ from jepakit.family.condensed import Condensed, condense
 from jepakit.methods.world_model import WorldModelJEPA
 from jepakit.pretrained.frozen import FrozenModel, fill_frozen
 from jepakit.pretrained.start import Tell
+from jepakit.pretrained.untrained import untrained
 
 CONDENSED_FROM = 4096
 """Frames whose principal components are found."""
@@ -27,9 +28,7 @@ def prepare(model: FrozenModel, data: Latents, seed: int, tell: Tell = print) ->
     source, or the random ones of `seed`, and the principal components of frames, where the model condenses them. These
     come from all frames to train with, for they need no actions. Raises ValueError where weights do not fit.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        method = model.build()
+    method = untrained(model, seed)
     if method.network is not None:
         raise ValueError(f"{model.title} learns to see, so it needs pictures; give it the `source` of a network")
     origin: Mapping[str, str] = {}

@@ -20,7 +20,7 @@ from jepakit.data.latents import Latents
 from jepakit.data.transforms import ImageTransform
 from jepakit.data.videos import Videos
 from jepakit.parts.targets import DistilledTarget, EMATarget, PixelTarget, TrainedTarget
-from jepakit.pretrained import load_method
+from jepakit.pretrained import load_method, untrained
 from jepakit.probes.features import Encoder, batches, evaluating
 from jepakit.probes.splits import Labeled
 from jepakit.train.log import read_run
@@ -120,12 +120,12 @@ def look(folder: Path, trusted: bool = False) -> Sight:
     run = read_run(folder, trusted)
     part, dataset, transform = _held_out(run)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    method, fresh = load_method(folder, trusted).to(device), _before_training(run).to(device)
+    method, begun = load_method(folder, trusted).to(device), untrained(run.model, run.seed).kept.eval().to(device)
     sample = _first(dataset).to(device)
     strip = Strip(_grid(method.kept, sample))
     wanted = _spread(len(dataset), _affordable(method.kept, strip.grid))
     gallery, coords, trained = _see(method.kept, dataset, wanted, device)
-    _, _, untrained = _see(fresh, dataset, wanted, device)
+    _, _, fresh = _see(begun, dataset, wanted, device)
     shown = _choose(dataset, gallery)
     return Sight(
         part=part,
@@ -135,7 +135,7 @@ def look(folder: Path, trusted: bool = False) -> Sight:
         shown=shown,
         strip=strip,
         trained=replace(trained, patches=strip.lay(trained.patches[list(shown)])),
-        fresh=replace(untrained, patches=strip.lay(untrained.patches[list(shown)])),
+        fresh=replace(fresh, patches=strip.lay(fresh.patches[list(shown)])),
         questions=ask(method, coords[: len(shown)], strip),
         method=method,
     )
@@ -183,12 +183,6 @@ def _enough(dataset: Dataset) -> bool:
         if found == LEAST:
             return True
     return False
-
-
-def _before_training(run: Run) -> Any:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(run.seed)
-        return run.model.build().kept.eval()
 
 
 def _first(dataset: Dataset) -> Float[Tensor, "1 c ..."]:

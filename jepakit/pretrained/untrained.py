@@ -1,0 +1,14 @@
+"""What a training begins with: the baseline of everything that is learnt."""
+
+from typing import Any
+
+import torch
+
+from jepakit.config import Config
+
+
+def untrained(model: Config, seed: int) -> Any:
+    """What the config builds (a Method, a network) as `seed` makes it; the generators of torch stay as they are."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return model.build()  # pyright: ignore[reportAttributeAccessIssue]
