@@ -34,6 +34,9 @@ PASTS, DRAWS = 300, 16
 TRIES = (1, 2, 4, 8, 16)
 NEGLECTED = 0.9
 """From here on a past is called neglected: z makes good so much of the error under a wrong one."""
+PRICE = 0.001
+"""Of a nat. Naming one of three futures takes 1.1 nats and saves 0.006 of squared error, as searched codes tell: at the
+0.01 of the recipe z is not worth its price, and says nothing."""
 BECOME = Branching(story="become", modes=4, sprites="digits")
 UNITS = {
     "coverage": "share of futures",
@@ -79,7 +82,10 @@ def headline(seed: int) -> list[Cell]:
 def others(seed: int) -> list[Cell]:
     """The other kinds of latent variables, with the same budget."""
     run = training(seed)
-    kinds = {"categorical": {}, "quantized": {}, "gaussian": {"z_dim": 8}, "sparse": {}}
+    kinds = {
+        "categorical": {"price": PRICE}, "quantized": {}, "gaussian": {"price": PRICE, "z_dim": 8},
+        "sparse": {"price": PRICE},
+    }  # fmt: skip
     return [
         _cell(f"turn.{kind}", with_latent(run, latent=kind, **changes), named(kind)) for kind, changes in kinds.items()
     ]

@@ -114,12 +114,15 @@ class QuantizedCodes(Codes):
     """A reader gives a vector, which is replaced by the nearest code (VQ-VAE 1711.00937, section 3.2, equation 3).
 
     The gradient of z goes to the vector; codes move towards the vectors that chose them, and vectors are held near
-    their codes by `commitment`.
+    their codes by `commitment`. Codes begin close together, as in the code of the paper's authors: far apart, the one
+    that all vectors begin at is never left.
     """
 
     def __init__(self, book: Codebook, reader: Reader, commitment: float = 0.25) -> None:
         super().__init__(book)
         self.reader, self.commitment = reader, commitment
+        near = 1 / len(book.vectors)
+        nn.init.uniform_(book.vectors, -near, near)
 
     def infer(self, context: Tokens, answer: Tokens, energy: EnergyOf, step: Step) -> Inferred:
         told = self.reader(context, answer)

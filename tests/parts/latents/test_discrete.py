@@ -142,6 +142,12 @@ def test_quantized_gradient_goes_to_the_vector_as_if_there_were_no_code():
     assert torch.autograd.grad(found.cost.sum(), [latent.book.vectors])[0].abs().sum() > 0
 
 
+def test_quantized_codes_begin_so_close_that_small_differences_choose_among_them():
+    told = 0.1 * torch.randn(256, WIDTH, generator=torch.Generator().manual_seed(1))
+    chosen = make("quantized").book.nearest(told).bincount(minlength=CODES)
+    assert (chosen > 10).all(), "far apart, the shortest code is chosen for nearly all"
+
+
 def test_bad_numbers_get_one_sentence():
     with pytest.raises(ValueError, match="explore is a share"):
         SearchedCodes(Codebook(2, 2, 2), explore=1.0)
