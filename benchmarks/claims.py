@@ -135,6 +135,8 @@ NOISES = {
     **{f"nuisance.{{}}.{share}.content": f"heading, {share} % flicker" for share in (0, 50, 75)},
     **{f"nuisance.{{}}.{share}.noise": f"one tile, {share} %" for share in (50, 75)},
 }
+SUMMED_UP = {row: NUISANCE[row] for row in ("next_latents", "random_next")}
+REMEMBERED = {f"nuisance.{{}}.{share}.noise_summed_up": f"one tile, {share} % flicker" for share in (50, 75)}
 LEJEPA = (
     Row("lejepa.linear", "linear probe, in the arena above"),
     Row("lejepa.grid_runs", "trainings of the grid: rates, architectures, trade-offs"),

@@ -38,8 +38,8 @@ PRICE = 0.001
 """Of a nat. Naming one of three futures takes 1.1 nats and saves 0.006 of squared error, as searched codes tell: at the
 0.01 of the recipe z is not worth its price, and says nothing."""
 BECOME = Branching(story="become", modes=4, side=(0.5, 0.7), pace=(0.03, 0.04))
-"""Large emoji that move slowly: it is seen what they are. Small digits look so much alike that a network which is shared
-by past and future drops what one becomes, as nothing predicts it, and z tells places instead."""
+"""Large emoji that move slowly: it is seen what they are. Small digits look so much alike that a network shared by past
+and future drops what one becomes, as nothing predicts it, and z tells places instead."""
 UNITS = {
     "coverage": "share of futures",
     "precision": "share of predictions",

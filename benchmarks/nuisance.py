@@ -6,7 +6,8 @@ choose. Emoji move in front of a ground of 16 tiles, of which a share shows othe
 and of the frames to come (a latent-variable JEPA without latent variable, next frames), with as many operations. Two
 questions are asked: where the things go ("content"), of all tokens by an attentive probe, and whether one tile, which
 no thing hides, was darker or lighter at one moment ("noise"), of the token at that very place by a linear one. A model
-that keeps to what is predictable need not know the latter.
+that keeps to what is predictable need not know the latter. Where a clip is summed up in one vector, in which it is
+predicted, that vector is asked, too.
 """
 
 from collections.abc import Callable
@@ -14,11 +15,10 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from benchmarks.cells import SEEDS, Cell, train
+from benchmarks.cells import SEEDS, Cell, folder_of, train
 from benchmarks.cells import main as run_cells
 from benchmarks.foretelling import operations
 from benchmarks.video import ATTENTIVE, CLIP, FRAMES, SIDE, VIDEOMAE_SMALL, VJEPA_SMALL
@@ -28,6 +28,8 @@ from jepakit.data.flicker import Flicker
 from jepakit.family import lvjepa
 from jepakit.family.lvjepa import LVJEPA
 from jepakit.family.vjepa import VJEPA
+from jepakit.methods.dynamics import DynamicsJEPA
+from jepakit.pretrained import load_method, untrained
 from jepakit.probes.attentive import Patches
 from jepakit.probes.features import Encoder
 from jepakit.probes.linear import Linear
@@ -91,13 +93,31 @@ class TokenAt(nn.Module):
         return tokens.take(index)
 
 
+class SummedUp(nn.Module):
+    """What a JEPA of next latents predicts: the vector of the second half of a clip, in which `PLACE` lies."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network, self.dim = network, NEXT_LATENTS.summary
+
+    def forward(
+        self,
+        x: Float[Tensor, "b c t h w"],
+        keep: Int[Tensor, "b k"] | None = None,
+        layers: tuple[int, ...] | None = None,
+    ) -> Tokens:
+        """That one vector. Nothing may be dropped before."""
+        assert keep is None
+        return self.network(x[:, :, FRAMES // 2 :], layers=layers)
+
+
 def cells() -> dict[str, Cell]:
     """Every cell there is, by name, in the order in which they are run."""
     found: list[Cell] = []
     for seed in SEEDS:
         for share in SHARES:
             found += [_cell(name, share, seed, pretrained) for name in MODELS]
-            found += [_cell(name, share, seed, untrained) for name in UNTRAINED]
+            found += [_cell(name, share, seed, before_training) for name in UNTRAINED]
             if seed == SEEDS[0]:
                 found.append(_cell("raw", share, seed, raw_pixels))
     return {cell.name: cell for cell in found}
@@ -108,6 +128,8 @@ def _cell(name: str, share: int, seed: int, measure: Callable[[Cell], dict[str, 
     run = replace(training(UNTRAINED.get(name, name if name in MODELS else "vjepa")), seed=seed, keep=Keep())
     run = replace(run, data=replace(CLIPS, share=share / 100))
     asked = ("content", "noise") if share else ("content",)
+    if share and isinstance(run.model, LVJEPA):
+        asked += ("noise_summed_up",)
     claims = {f"nuisance.{name}.{share}.{what}": what for what in asked}
     return Cell(f"nuisance.{name}.{share}.seed{seed}", seed, measure, run, claims)
 
@@ -125,14 +147,13 @@ def training(name: str) -> Run:
 
 def pretrained(cell: Cell) -> dict[str, Any]:
     """Trains, and asks both questions."""
-    backbone, facts = train(cell)
-    return {**probed(backbone, cell), **facts}
+    _, facts = train(cell)
+    return {**probed(load_method(str(folder_of(cell))), cell), **facts}
 
 
-def untrained(cell: Cell) -> dict[str, Any]:
+def before_training(cell: Cell) -> dict[str, Any]:
     """The same network with the weights that training would have begun with."""
-    torch.manual_seed(cell.seed)
-    return {**probed(cell.run.model.build().kept, cell), "flops": 0}
+    return {**probed(untrained(cell.run.model, cell.seed), cell), "flops": 0}
 
 
 def raw_pixels(cell: Cell) -> dict[str, Any]:
@@ -140,17 +161,21 @@ def raw_pixels(cell: Cell) -> dict[str, Any]:
     return {**probed(None, cell), "flops": 0}
 
 
-def probed(backbone: Any, cell: Cell) -> dict[str, Any]:
-    """What the backbone tells of the motion and of the noise, on clips that flicker as those it learnt from."""
+def probed(method: Any, cell: Cell) -> dict[str, Any]:
+    """What the method's networks tell of the motion and of the noise, on clips that flicker as those it learnt from."""
     subject, data = cell.name.split(".")[1], cell.run.data
     assert isinstance(data, Flicker)
+    backbone = None if method is None else method.kept
     labeled = replace(data, train=HEADS)
     content = ATTENTIVE.measure(Subject(subject, backbone, Splits.of(labeled)), cell.seed)
     rows: dict[str, Result] = {"content": content}
     if labeled.share:
         place = TokenAt(backbone or Patches(3, MODELS["vjepa"].cell, axes=3))
-        asked = Subject(subject, place, Splits.of(replace(labeled, label="noise")))
-        rows["noise"] = Linear().measure(asked, cell.seed)
+        splits = Splits.of(replace(labeled, label="noise"))
+        rows["noise"] = Linear().measure(Subject(subject, place, splits), cell.seed)
+        if isinstance(method, DynamicsJEPA):
+            summed_up = Subject(subject, SummedUp(method.network), splits)
+            rows["noise_summed_up"] = Linear().measure(summed_up, cell.seed)
     return {**{what: row.value for what, row in rows.items()}, "rows": [row.to_json() for row in rows.values()]}
 
 
