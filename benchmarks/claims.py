@@ -47,6 +47,7 @@ SPEED = (
     Row("speed.encoder_vs_hf.ratio", "inference of ViT-B/16, against Hugging Face transformers", 1.05),
     Row("speed.video_encoder_vs_hf.ratio", "inference of V-JEPA 2 ViT-B/16, against Hugging Face transformers", 1.05),
     Row("speed.sigreg.ratio", "SIGReg forward and backward, against its formula in real numbers", 2.5),
+    Row("speed.sigreg.least", "the same at the size where it is least", 2),
     Row("memory.sigreg.ratio", "memory of the same, times less", 20),
     Row("speed.sigreg.share_of_step", "SIGReg, share of a step of ViT-S/16 (derived)", most=0.1),
     Row(

@@ -174,7 +174,7 @@ def probed(method: Any, cell: Cell) -> dict[str, Any]:
         splits = Splits.of(replace(labeled, label="noise"))
         rows["noise"] = Linear().measure(Subject(subject, place, splits), cell.seed)
         if isinstance(method, DynamicsJEPA):
-            summed_up = Subject(subject, SummedUp(method.network), splits)
+            summed_up = Subject(subject, SummedUp(method.network), splits, levels=1)
             rows["noise_summed_up"] = Linear().measure(summed_up, cell.seed)
     return {**{what: row.value for what, row in rows.items()}, "rows": [row.to_json() for row in rows.values()]}
 

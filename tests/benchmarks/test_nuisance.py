@@ -8,6 +8,8 @@ import torch
 from benchmarks import foretelling, nuisance
 from benchmarks.video import operations
 from jepakit.probes.attentive import Patches
+from jepakit.probes.splits import Splits
+from jepakit.probes.subject import Subject
 
 
 def test_all_models_take_as_many_operations_and_differ_in_the_target_alone():
@@ -40,3 +42,18 @@ def test_the_token_that_is_read_is_the_one_that_the_noise_is_asked_about():
     patch = token.values[:, 0, : 3 * 4 * 8 * 8]
     gray = noisy._config.transform.normalize(torch.full((1, 3, 1, 1), 128, dtype=torch.uint8)).mean()
     assert ((patch.mean(dim=1) > gray) == noisy.labels.bool()).float().mean() > 0.9
+
+
+def test_the_vector_that_is_asked_sums_up_the_half_in_which_the_noise_lies():
+    method = nuisance.NEXT_LATENTS.build().eval()
+    clips = replace(nuisance.CLIPS, sprites="digits", label="noise", train=16, validation=16, test=16)
+    subject = Subject("next_latents", nuisance.SummedUp(method.network), Splits.of(clips), levels=1)
+    assert [len(table.train.x[0]) for table in subject.tables] == [nuisance.NEXT_LATENTS.summary]
+    x = clips.build().get(0, 0, 0)["x"].unsqueeze(0)
+    changed = x.clone()
+    changed[:, :, nuisance.PLACE[0], nuisance.PLACE[1], nuisance.PLACE[2]] += 1
+    summed_up = subject.backbone
+    assert not torch.equal(summed_up(x).values, summed_up(changed).values)
+    changed = x.clone()
+    changed[:, :, : nuisance.PLACE[0]] += 1
+    assert torch.equal(summed_up(x).values, summed_up(changed).values)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from benchmarks.sigreg import MAKERS, differentiate, embeddings, slope
+from benchmarks.sigreg import MAKERS, differentiate, embeddings, least_of, slope
 
 
 @pytest.mark.parametrize("side", ["complex", "jepakit"])
@@ -19,3 +19,8 @@ def test_a_slope_is_the_exponent():
     batches = (10, 100, 1000)
     found = slope(batches, [[2 * batch**1.5, 7 * batch**0.5] for batch in batches])
     assert found == pytest.approx({"value": 1.0, "low": 0.5, "high": 1.5, "n": 2})
+
+
+def test_the_least_is_that_of_the_slowest_size():
+    rows = {name: {"ratios": {"direct": {"value": value}}} for name, value in (("a", 3.0), ("b", 2.5), ("c", 9.0))}
+    assert least_of(rows) == {"value": 2.5}
