@@ -9,6 +9,7 @@ Every training has as many operations as that of V-JEPA: steps are what those of
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import torch
@@ -152,8 +153,9 @@ def training(model: VJEPA | VideoMAE | IJEPA, data: Config, steps: int = STEPS) 
     return Run(model=model, data=data, steps=equal, batch=batch, optimizer=optimizer, keep=Keep(every=100, forever=100))
 
 
+@cache
 def operations(model: VJEPA | VideoMAE | IJEPA, draws: int = 20) -> float:
-    """Operations of a training step for one sample: the mean over some draws of masks."""
+    """Operations of a training step for one sample: the mean over some draws of masks, counted once for all seeds."""
     method = model.build()
     assert isinstance(method, MaskedJEPA)
     grid = torch.cartesian_prod(*[torch.arange(float(side)) for side in model.extent])
