@@ -8,7 +8,7 @@ from jepakit.config import Config
 
 
 def untrained(model: Config, seed: int) -> Any:
-    """What the config builds (a Method, a network) as `seed` makes it; the generators of torch stay as they are."""
+    """What the config builds (a Method, a network) as `seed` makes it; the CPU's generator stays as it is."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return model.build()  # pyright: ignore[reportAttributeAccessIssue]
