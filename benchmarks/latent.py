@@ -8,6 +8,7 @@ never seen in training, against all futures of each past; thresholds were fixed 
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import combinations
 from typing import Any
 
 import torch
@@ -44,6 +45,7 @@ UNITS = {
     "coverage": "share of futures",
     "precision": "share of predictions",
     "z_bits": "bits",
+    "least_apart": "of the mean distance",
     "detected": "share of runs",
     "auroc": "AUROC",
     "energy_of_what_came": "squared error",
@@ -76,7 +78,11 @@ def headline(seed: int) -> list[Cell]:
         _cell("turn.searched", run, modes),
         _cell("turn.none", without, none),
         _cell("turn.free", with_latent(run, latent="gaussian", price=0.0, z_dim=64), free),
-        _cell("become.searched", replace(run, data=BECOME), named("become")),
+        _cell(
+            "become.searched",
+            replace(run, data=BECOME),
+            {**named("become"), "lvjepa.become.least_apart": "least_apart"},
+        ),
         _cell("become.none", replace(without, data=BECOME), {"lvjepa.become.no_z.coverage": "coverage"}),
     ]
 
@@ -131,6 +137,7 @@ def figures_of(method: DynamicsJEPA, dataset: Any, pasts: int) -> dict[str, Any]
         "precision": drawn.precision,
         **{f"best_of.{count}": drawn.best_of(count) for count in TRIES},
         "distance_to_mean": nearness_to_mean(method, context, answers, drawn),
+        "least_apart": least_apart(futures),
         "coverage_of_mean": mean.coverage,
         **energies_of(method, clips, dataset.labels[:pasts]),
         **information_of(method, context, answers),
@@ -148,6 +155,19 @@ def nearness_to_mean(method: DynamicsJEPA, context: Tokens, answers: Sequence[To
     guess = draw(method, context, answers[0])[:, 0]
     distance = (guess - mean).square().mean(dim=(1, 2)).sqrt()
     return (distance / drawn.radii.mean(dim=1)).mean().item()
+
+
+def least_apart(futures: Float[Tensor, "n m t d"]) -> float:
+    """How far the two outcomes lie apart that are told apart least, as a share of the mean over pairs of outcomes.
+
+    Near 0, the network has dropped what tells them apart: no z can say which of the two it will be.
+    """
+    every = futures.flatten(2)
+    apart = torch.stack([
+        (every[:, one] - every[:, other]).square().mean(dim=1).sqrt().mean()
+        for one, other in combinations(range(every.shape[1]), 2)
+    ])  # fmt: skip
+    return (apart.amin() / apart.mean()).item()
 
 
 def energies_of(method: DynamicsJEPA, clips: Float[Tensor, "n m c t h w"], came: Tensor) -> dict[str, Any]:

@@ -52,3 +52,9 @@ def test_the_mean_of_what_may_come_is_none_of_it():
         futures = torch.stack([method.network(clips[:, mode, :, 4:]).values for mode in range(3)], dim=1)
     assert compare(futures, futures).coverage == 1.0
     assert compare(futures.mean(dim=1, keepdim=True), futures).coverage < 0.1
+
+
+def test_outcomes_that_are_told_apart_least_are_those_that_fell_together():
+    corners = torch.eye(3).view(1, 3, 1, 3)
+    assert latent.least_apart(corners) == pytest.approx(1)
+    assert latent.least_apart(torch.cat([corners, corners[:, :1]], dim=1)) == 0

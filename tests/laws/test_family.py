@@ -17,6 +17,7 @@ from jepakit.methods.world_model import WorldModelJEPA
 from jepakit.parts.nn.backbone import Backbone
 from jepakit.parts.nn.frames import by_frame, cut_frames
 from jepakit.parts.targets import EMATarget, FrozenTarget
+from jepakit.pretrained.networks import build_empty, fill
 from jepakit.probes.rank import rank_me
 
 EIGHT = Rows(0, 8, 8)
@@ -47,6 +48,14 @@ def masked(tiny):
 
 def test_config_survives_json(tiny):
     assert Config.from_json(json.loads(json.dumps(tiny.to_json()))) == tiny
+
+
+def test_a_network_of_saved_tensors_lacks_nothing(tiny):
+    """A model is opened without its first weights: what no file holds would have no numbers."""
+    method, opened = tiny.build(), build_empty(tiny)
+    fill(opened, method.state_dict(), "here")
+    hollow = [name for name, tensor in (*opened.named_parameters(), *opened.named_buffers()) if tensor.is_meta]
+    assert not hollow, hollow
 
 
 def test_loss_falls_on_one_batch(tiny, batch):

@@ -31,29 +31,26 @@ class Rounding(nn.Module):
     behind: of a codebook of 256, learnt on clips that are mostly empty, 16 were used.
     """
 
-    levels: Tensor
-    bases: Tensor
-
     def __init__(self, levels: tuple[int, ...]) -> None:
         super().__init__()
         if not levels or min(levels) < 2:
             raise ValueError(f"levels are numbers of values that differ, 2 or more each, got {levels}")
-        bases = [math.prod(levels[:axis]) for axis in range(len(levels))]
-        self.register_buffer("levels", torch.tensor(levels), persistent=False)
-        self.register_buffer("bases", torch.tensor(bases), persistent=False)
+        self._levels, self._bases = levels, tuple(math.prod(levels[:axis]) for axis in range(len(levels)))
 
     def forward(self, vectors: Float[Tensor, "*n z"]) -> tuple[Float[Tensor, "*n z"], Int[Tensor, "*n"]]:
         """Codes and their numbers. The gradient of a code goes to the vector as if that had not been rounded."""
-        raised = vectors.sigmoid() * (self.levels - 1)
+        raised = vectors.sigmoid() * (vectors.new_tensor(self._levels) - 1)
         level = raised.detach().round()
-        return self._spread(raised + (level - raised).detach()), (level.long() * self.bases).sum(dim=-1)
+        index = (level.long() * torch.tensor(self._bases, device=level.device)).sum(dim=-1)
+        return self._spread(raised + (level - raised).detach()), index
 
     def look_up(self, index: Int[Tensor, "*n"]) -> Float[Tensor, "*n z"]:
         """The codes of these numbers."""
-        return self._spread(index.unsqueeze(-1) // self.bases % self.levels)
+        levels, bases = (torch.tensor(numbers, device=index.device) for numbers in (self._levels, self._bases))
+        return self._spread(index.unsqueeze(-1) // bases % levels)
 
     def _spread(self, level: Tensor) -> Tensor:
-        return 2 * level / (self.levels - 1) - 1
+        return 2 * level / (torch.tensor(self._levels, device=level.device) - 1) - 1
 
 
 class ClipCodes(nn.Module):
