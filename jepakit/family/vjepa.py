@@ -1,5 +1,6 @@
 """V-JEPA (Bardes et al. 2024, arXiv 2404.08471): tubes of a clip from the rest of it, one short- and one long-range."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
@@ -18,7 +19,7 @@ from jepakit.parts.nn.transformer import Transformer
 from jepakit.parts.predictors.mask_token import MaskTokenPredictor
 from jepakit.parts.regularizers.sigreg import Over, sigreg_of
 from jepakit.parts.targets import TargetName, make_target
-from jepakit.schedules import linear
+from jepakit.schedules import Schedule, linear
 from jepakit.weights.vjepa import EncoderSizes, PredictorSizes, heads_of
 
 Range = tuple[float, float]
@@ -27,29 +28,16 @@ Tubes = tuple[int, float]
 
 
 @dataclass(frozen=True, kw_only=True)
-class VJEPA(ClipSizes):
-    """V-JEPA with the paper's masks and target; the defaults are ViT-L/16 on 16 frames of 224 pixels."""
+class MaskedClips(ClipSizes, ABC):
+    """What V-JEPA and V-JEPA 2 share: tubes of a clip are asked for, and any target and SIGReg can prevent collapse."""
 
-    title: ClassVar[str] = "V-JEPA"
-
-    predictor_dim: int = 384
-    predictor_depth: int = 12
-    predictor_heads: int | None = None
-    """None: as many as the encoder has, as in the released code."""
-    positions: Shares = "uniform"
-    initialization: Initialization = "flat"
-    masks: Literal["blocks", "random_tube", "causal"] = "blocks"
     blocks: tuple[Tubes, ...] = ((8, 0.15), (2, 0.7))
-    """Short-range and long-range; each kind of question has a mask token of its own."""
+    """Short-range and long-range; each kind of question can have a mask token of its own."""
     block_aspect: Range = (0.75, 1.5)
     rectangular: Rectangular = "random"
-    shown: float = 0.1
-    """With other masks: the share of places (random_tube) or of time steps (causal) that is shown."""
-    target: TargetName = "ema"
+    target: TargetName = added("ema")  # noqa: RUF009  (the default is a word)
     frozen: Frozen = added(Frozen())  # noqa: RUF009  (it is frozen)
     """Who answers where the target is "frozen"."""
-    momentum: Range = (0.998, 0.9996)
-    """The released schedule goes to 1 over 112,500 steps and is cut at 90,000."""
     target_scale: Literal["token", "sample"] = added("token")
     """Over a "sample", what all tokens of a clip share is not asked for: where little is to be seen, it is all that is
     learnt otherwise."""
@@ -61,32 +49,77 @@ class VJEPA(ClipSizes):
     """Whose distribution is tested: that of all samples, step by step; that of the steps of a sample ("views"), within
     which a representation can collapse along time; or of all of them."""
 
+    def tube_maskers(self) -> tuple[TubeMasker, ...]:
+        """One masker for each kind of question."""
+        return tube_maskers(self.blocks, self.block_aspect, self.rectangular)
+
+    def compose(
+        self,
+        backbone: Backbone,
+        maskers: tuple[Masker, ...],
+        predictor: MaskTokenPredictor,
+        momentum: Schedule,
+        mask_token: tuple[int, ...] | None = None,
+    ) -> MaskedJEPA:
+        """The method of these parts. Raises ValueError for a target and a frozen encoder that do not go together."""
+        target = make_target(self.target, backbone, momentum, self.target_scale, self._answering())
+        return MaskedJEPA(
+            backbone, maskers, predictor, target, l1, mask_token, weight=self.sigreg, given=self.sigreg_on,
+            regularizer=sigreg_of(self.sigreg, self.sigreg_over, self.sigreg_on),
+        )  # fmt: skip
+
+    @abstractmethod
+    def backbone(self) -> Backbone:
+        """A new encoder of these sizes."""
+
+    @property
+    def answer_dim(self) -> int:
+        """How many numbers a token is answered with."""
+        pixels = self.channels * self.tubelet * self.patch**2
+        return pixels if self.target == "pixels" else self.frozen.dim or self.dim
+
+    def _answering(self) -> Backbone | None:
+        self.frozen.require(self.target)
+        return self.frozen.around(self).backbone() if self.target == "frozen" else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class VJEPA(MaskedClips):
+    """V-JEPA with the paper's masks and target; the defaults are ViT-L/16 on 16 frames of 224 pixels."""
+
+    title: ClassVar[str] = "V-JEPA"
+
+    predictor_dim: int = 384
+    predictor_depth: int = 12
+    predictor_heads: int | None = None
+    """None: as many as the encoder has, as in the released code."""
+    positions: Shares = "uniform"
+    initialization: Initialization = "flat"
+    masks: Literal["blocks", "random_tube", "causal"] = "blocks"
+    shown: float = 0.1
+    """With other masks: the share of places (random_tube) or of time steps (causal) that is shown."""
+    momentum: Range = (0.998, 0.9996)
+    """The released schedule goes to 1 over 112,500 steps and is cut at 90,000."""
+
     def build(self) -> MaskedJEPA:
         """The method: backbone, predictor, masks and target. Raises ValueError for sizes that do not fit."""
         heads = self.predictor_heads or self.heads
         self.require(
             {"predictor_dim": self.predictor_dim, "predictor_heads": heads}, {"predictor_depth": self.predictor_depth}
         )
-        backbone, maskers = build_clip_backbone(self, self.positions, self.initialization), self._maskers()
-        predictor = self._predictor(heads, len(maskers))
-        target = make_target(self.target, backbone, linear(*self.momentum), self.target_scale, self._answering())
-        return MaskedJEPA(
-            backbone, maskers, predictor, target, l1, weight=self.sigreg, given=self.sigreg_on,
-            regularizer=sigreg_of(self.sigreg, self.sigreg_over, self.sigreg_on),
-        )  # fmt: skip
+        backbone, maskers = self.backbone(), self._maskers()
+        return self.compose(backbone, maskers, self._predictor(heads, len(maskers)), linear(*self.momentum))
 
-    def _answering(self) -> Backbone | None:
-        self.frozen.require(self.target)
-        if self.target != "frozen":
-            return None
-        return build_clip_backbone(self.frozen.around(self), self.positions, self.initialization)
+    def backbone(self) -> Backbone:
+        """The encoder, which `ClipViT` builds, too."""
+        return build_clip_backbone(self, self.positions, self.initialization)
 
     def _predictor(self, heads: int, families: int) -> MaskTokenPredictor:
-        width, pixels = self.predictor_dim, self.channels * self.tubelet * self.patch**2
+        width = self.predictor_dim
         predictor = MaskTokenPredictor(
             self.dim, SinCos(width, self.extent, IN_TIME, self.positions),
-            Transformer(width, self.predictor_depth, heads, 4.0, self.eps), width,
-            pixels if self.target == "pixels" else self.frozen.dim or self.dim, families, mask_std=0.0,
+            Transformer(width, self.predictor_depth, heads, 4.0, self.eps), width, self.answer_dim, families,
+            mask_std=0.0,
         )  # fmt: skip
         initialize(predictor, self.initialization)
         return predictor
@@ -97,7 +130,7 @@ class VJEPA(ClipSizes):
                 return (RandomTubeMasker(self.shown),)
             case "causal":
                 return (CausalMasker(self.shown),)
-        return tube_maskers(self.blocks, self.block_aspect, self.rectangular)
+        return self.tube_maskers()
 
 
 def tube_maskers(families: tuple[Tubes, ...], aspect: Range, rectangular: Rectangular) -> tuple[TubeMasker, ...]:

@@ -3,25 +3,20 @@
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
-from jepakit.config import added
-from jepakit.family.vjepa import Range, Tubes, tube_maskers
+from jepakit.family.vjepa import MaskedClips
 from jepakit.methods.masked import MaskedJEPA
-from jepakit.parts.energies import l1
-from jepakit.parts.masks.rectangle import Rectangular
 from jepakit.parts.nn.backbone import Backbone
 from jepakit.parts.nn.initialize import Initialization, initialize
 from jepakit.parts.nn.position import Rotary
-from jepakit.parts.nn.sizes import ClipSizes
 from jepakit.parts.nn.transformer import Transformer
 from jepakit.parts.predictors.mask_token import MaskTokenPredictor
-from jepakit.parts.targets import EMATarget
 from jepakit.parts.tokenizers.patches import PatchTokenizer
 from jepakit.schedules import constant
 from jepakit.weights.vjepa import EncoderSizes, PredictorSizes, heads_of
 
 
 @dataclass(frozen=True, kw_only=True)
-class VJEPA2(ClipSizes):
+class VJEPA2(MaskedClips):
     """V-JEPA 2 as released; the defaults are ViT-L/16 on 16 frames of 256 pixels."""
 
     title: ClassVar[str] = "V-JEPA 2"
@@ -37,12 +32,7 @@ class VJEPA2(ClipSizes):
     mask_tokens: int = 10
     mask_token: tuple[int, ...] = (0, 0)
     """Which one each kind of question has. The released training uses the first for all, its evaluations the second."""
-    blocks: tuple[Tubes, ...] = ((8, 0.15), (2, 0.7))
-    block_aspect: Range = (0.75, 1.5)
-    rectangular: Rectangular = "random"
     momentum: float = 0.99925
-    target_scale: Literal["token", "sample"] = added("token")
-    """Over what answers are normalized; "sample" is for few clips, as in V-JEPA."""
 
     def build(self) -> MaskedJEPA:
         """The method: backbone, predictor, masks and target. Raises ValueError for sizes that do not fit."""
@@ -56,12 +46,11 @@ class VJEPA2(ClipSizes):
                 f"mask_token names one of {self.mask_tokens} mask tokens for each of the {len(self.blocks)} entries of "
                 f"blocks, got {self.mask_token}"
             )
-        backbone = self._backbone()
-        maskers = tube_maskers(self.blocks, self.block_aspect, self.rectangular)
-        target = EMATarget(backbone, constant(self.momentum), scale=self.target_scale)
-        return MaskedJEPA(backbone, maskers, self._predictor(), target, l1, self.mask_token)
+        backbone, momentum = self.backbone(), constant(self.momentum)
+        return self.compose(backbone, self.tube_maskers(), self._predictor(), momentum, self.mask_token)
 
-    def _backbone(self) -> Backbone:
+    def backbone(self) -> Backbone:
+        """The encoder."""
         backbone = Backbone(
             PatchTokenizer(self.cell, self.channels, self.dim),
             Rotary(self.dim // self.heads, self.positions),
@@ -74,7 +63,7 @@ class VJEPA2(ClipSizes):
         width, heads = self.predictor_dim, self.predictor_heads
         predictor = MaskTokenPredictor(
             self.dim, Rotary(width // heads, self.positions),
-            Transformer(width, self.predictor_depth, heads, 4.0, self.eps), width, self.dim,
+            Transformer(width, self.predictor_depth, heads, 4.0, self.eps), width, self.answer_dim,
             self.mask_tokens, mask_std=0.0,
         )  # fmt: skip
         initialize(predictor, self.initialization)

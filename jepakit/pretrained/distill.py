@@ -7,7 +7,8 @@ from typing import Any
 from jepakit.config import Config
 from jepakit.data.latents import Latents
 from jepakit.family.ijepa import IJEPA
-from jepakit.family.vjepa import VJEPA
+from jepakit.family.vjepa import VJEPA, MaskedClips
+from jepakit.family.vjepa2 import VJEPA2
 from jepakit.family.vjepa21 import VJEPA21
 from jepakit.parts.targets import DistilledTarget, TrainedTarget
 from jepakit.pretrained.frozen import FrozenModel, adopt_frozen, fill_frozen
@@ -21,6 +22,7 @@ Initialize = Callable[[Any], Mapping[str, str]]
 CUT: Mapping[type[Config], tuple[str, ...]] = {
     IJEPA: ("image", "patch", "channels", "positions", "eps"),
     VJEPA: ("frames", "image", "tubelet", "patch", "channels", "positions", "eps"),
+    VJEPA2: ("tubelet", "patch", "channels", "positions", "eps"),
 }
 """What a model shares with the frozen encoder that answers it: both speak of the same tokens."""
 
@@ -33,7 +35,7 @@ def adopt_larger(model: Config) -> Config:
     """
     if isinstance(model, FrozenModel):
         return adopt_frozen(model)
-    if isinstance(model, IJEPA | VJEPA):
+    if isinstance(model, IJEPA | MaskedClips):
         return adopt_answering(model)
     if not isinstance(model, VJEPA21) or model.larger is None:
         return model
@@ -49,7 +51,7 @@ def adopt_larger(model: Config) -> Config:
     return replace(model, larger=larger, distilled_from=other.dim)
 
 
-def adopt_answering(model: IJEPA | VJEPA) -> Config:
+def adopt_answering(model: IJEPA | MaskedClips) -> Config:
     """`model` with the sizes of the frozen encoder that it names, where one answers (SALT, 2509.24317).
 
     Raises ValueError if it names none, or one that other tokens are seen with.
@@ -125,6 +127,6 @@ def _source_of_answers(model: Config) -> str | None:
     match model:
         case VJEPA21(larger=named) if named is not None:
             return named.source
-        case IJEPA(frozen=named) | VJEPA(frozen=named):
+        case IJEPA(frozen=named) | MaskedClips(frozen=named):
             return named.source
     return None

@@ -10,7 +10,7 @@ from torch import nn
 
 from jepakit.config import Config
 from jepakit.family.ijepa import IJEPA
-from jepakit.family.vjepa import VJEPA
+from jepakit.family.vjepa import VJEPA, MaskedClips
 from jepakit.family.vjepa2 import VJEPA2
 from jepakit.family.vjepa21 import TRAINED_GRID, VJEPA21, spaced
 from jepakit.pretrained.classifier import Head
@@ -121,8 +121,6 @@ def _reasons(model: Any, whole: bool) -> Iterator[str]:
                 yield f"its pictures are {model.image[0]} x {model.image[1]}, there they are square"
             if whole and model.predictor_heads not in (None, model.heads):
                 yield f"its predictor has {model.predictor_heads} heads, there it has the {model.heads} of the encoder"
-            if whole and model.target == "pixels":
-                yield "its predictor tells pixels"
         case VJEPA2():
             if model.positions != "released":
                 yield "its rotary positions are exact, there they are no rotations (positions='released')"
@@ -134,6 +132,8 @@ def _reasons(model: Any, whole: bool) -> Iterator[str]:
                 yield f"its predictor has {model.predictor_depth} blocks, there it has {_either(PREDICTOR_DEPTHS)}"
             if model.patch not in TRAINED_GRID:
                 yield f"its patches measure {model.patch} pixels, there they measure {_either(TRAINED_GRID)}"
+    if whole and isinstance(model, IJEPA | MaskedClips) and model.target == "pixels":
+        yield "its predictor tells pixels"
 
 
 def _either(numbers: Iterable[int]) -> str:

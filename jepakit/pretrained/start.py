@@ -19,11 +19,12 @@ from jepakit.weights.keys import State
 Tell = Callable[[str], object]
 
 _CLIP_TASK = {"initialization", "blocks", "block_aspect", "rectangular", "momentum", "target_scale"}
+_PREVENTION = {"target", "frozen", "sigreg", "sigreg_on", "sigreg_over"}
 # What a model asks of its networks; the rest of its fields says what they are. Rotary positions are of no size, and
 # a distilled predictor speaks of a network of its own.
 TASKS: Mapping[type[Config], set[str]] = {
-    VJEPA: _CLIP_TASK | {"masks", "shown", "target", "frozen", "sigreg", "sigreg_on", "sigreg_over"},
-    VJEPA2: _CLIP_TASK | {"frames", "image", "mask_token"},
+    VJEPA: _CLIP_TASK | _PREVENTION | {"masks", "shown"},
+    VJEPA2: _CLIP_TASK | _PREVENTION | {"frames", "image", "mask_token"},
     VJEPA21: _CLIP_TASK
     | {"frames", "image", "context_share", "context_ramp", "by_distance", "distance_until", "scale_distance"}
     | {"distilled_from", "larger", "picture_blocks"},

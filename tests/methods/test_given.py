@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from jepakit.contracts import Rows, step_at
-from jepakit.family import ijepa, lejepa, lvjepa, pldm, vjepa, vjepa21
+from jepakit.family import ijepa, lejepa, lvjepa, pldm, vjepa, vjepa2, vjepa21
 from jepakit.methods.given import beside, spread
 from jepakit.methods.rollout import Penalty
 from jepakit.parts.nn.position import grid
@@ -35,6 +35,7 @@ RULES = {
 MASKS = {
     "masks of pictures": replace(ijepa.TINY, target="shared"),
     "masks of clips": replace(vjepa.TINY, target="shared"),
+    "masks of clips, rotary": replace(vjepa2.TINY, target="shared"),
     "masks, and an average": vjepa.TINY,
     "masks, several levels": vjepa21.TINY,
 }
@@ -115,9 +116,10 @@ def test_steps_are_the_means_of_what_is_shown_of_each():
 
 @pytest.mark.parametrize("on", ["means", "steps", "tokens"])
 @pytest.mark.parametrize("over", ["samples", "views", "all"])
-def test_sigreg_acts_within_and_across_the_samples_of_masked_clips(on, over):
+@pytest.mark.parametrize("member", [vjepa, vjepa2])
+def test_sigreg_acts_within_and_across_the_samples_of_masked_clips(member, on, over):
     torch.manual_seed(0)
-    model = replace(vjepa.TINY, target="shared", sigreg=0.1, sigreg_on=on, sigreg_over=over)
+    model = replace(member.TINY, target="shared", sigreg=0.1, sigreg_on=on, sigreg_over=over)
     method, x = model.build(), noise(*model.samples[0])
     assert method.regularizer.over == over
     seen = []
@@ -160,7 +162,7 @@ def test_contexts_that_show_other_steps_or_counts_have_no_places_in_common():
 
 def test_what_is_said_of_a_sigreg_that_weighs_nothing_is_refused():
     for said in ({"sigreg_on": "tokens"}, {"sigreg_over": "all"}):
-        for model in (ijepa.TINY, vjepa.TINY):
+        for model in (ijepa.TINY, vjepa.TINY, vjepa2.TINY):
             with pytest.raises(ValueError, match="set sigreg above 0"):
                 replace(model, **said).build()
 

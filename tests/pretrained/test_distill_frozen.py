@@ -10,12 +10,12 @@ from safetensors.torch import load_file
 from jepakit import cli
 from jepakit.config import Config
 from jepakit.contracts import Rows, step_at
-from jepakit.family import ijepa, vjepa
+from jepakit.family import ijepa, vjepa, vjepa2
 from jepakit.parts.nn.sizes import Frozen
 from jepakit.pretrained import adopt_larger, fill_larger, initializer, load, save_backbone
 
 SMALLER = {"dim": 24, "depth": 1, "heads": 2, "mlp_ratio": 2.0}
-MODELS = {"pictures": ijepa.TINY, "clips": vjepa.TINY}
+MODELS = {"pictures": ijepa.TINY, "clips": vjepa.TINY, "rotary clips": vjepa2.TINY}
 RECIPE = """
 from dataclasses import replace
 
