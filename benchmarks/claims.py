@@ -94,7 +94,11 @@ CONTESTANTS = {
     "simsiam": "SimSiam", "vicreg": "VICReg", "barlow": "Barlow Twins", "dino": "DINO", "ibot": "iBOT", "msn": "MSN",
     "data2vec": "data2vec", "random_init": "random init", "raw": "raw pixels",
 }  # fmt: skip
-UNTRAINED = ("random_init", "raw")
+NOT_ASKED = {
+    *(f"energy.{row}.{asked}" for row in ("random_init", "raw") for asked in ("auroc", "retrieval")),
+    "arena.supervised.segmentation",
+}
+"""What was not trained has no energy, and labels of whole pictures train nobody to say what is where."""
 ASKED = {
     "arena.{}.linear": "linear", "arena.{}.knn": "kNN", "arena.{}.lowshot1": "1 % of labels",
     "arena.{}.attentive": "attentive",
@@ -110,6 +114,7 @@ COUNTED = {
     "ijepa": "I-JEPA", "lejepa": "LeJEPA", "mae": "MAE", "ibot": "iBOT", "dino": "DINO",
     "dino_crops": "DINO, crops alone",
     "simclr": "SimCLR", "simclr_crops": "SimCLR, crops alone", "random_init": "random init", "raw": "raw pixels",
+    "supervised": "supervised from scratch",
 }  # fmt: skip
 COUNTS = {
     "arena.{}.count": "how many", "arena.{}.distance": "how near", "arena.{}.segmentation": "what is where (mean IoU)",
@@ -165,6 +170,7 @@ FUTURES = (
     Row("lvjepa.shortcut.bits", "what z without a limit tells, in bits"),
     Row("lvjepa.shortcut.detected", "z without a limit is seen to be a shortcut"),
     Row("lvjepa.shortcut.false_alarm", "z with a limit is said to be one", most=0),
+    Row("lvjepa.become.least_apart", "of four things that may come, the two most alike: how far apart"),
 )
 KINDS = {
     "become": "one of 8 codes, searched: things that become one of four", "categorical": "8 categories, inferred",
@@ -370,9 +376,9 @@ HEADLINE = (*(row for row in SPEED if row.claim in HEADLINE_SPEED), *RELIABILITY
 
 
 def asked_of(rows: Mapping[str, str], columns: Mapping[str, str]) -> list[str]:
-    """The claims of such a table: the "{}" of a column stands for the row. What was not trained has no energy."""
-    every = [(row, column) for row in rows for column in columns]
-    return [column.format(row) for row, column in every if not (column.startswith("energy") and row in UNTRAINED)]
+    """The claims of such a table: the "{}" of a column stands for the row."""
+    every = (column.format(row) for row in rows for column in columns)
+    return [claim for claim in every if claim not in NOT_ASKED]
 
 
 def figure(value: float, unit: str) -> str:

@@ -43,3 +43,13 @@ def test_all_that_have_a_price_are_trained():
     for name in ("ijepa", *arena.RIVALS):
         assert f"arena.{name}.seed0" in found
     assert found["arena.ijepa.seed0"].run.keep.forever == found["arena.ijepa.seed0"].run.keep.every
+
+
+def test_labels_train_with_as_many_operations_as_a_contestant_has(monkeypatch):
+    small = replace(arena.SCENES, data=replace(arena.SCENES.data, scenes=replace(
+        arena.SCENES.data.scenes, train=432, validation=144, test=144)), tflop=0.2, batch=8)  # fmt: skip
+    monkeypatch.setitem(arena.ARENAS, "scenes", small)
+    found = arena.supervised(arena.cells()["scenes.supervised.seed1"])
+    assert set(found) == {"count", "distance", "flops", "results"}
+    assert all(flops == pytest.approx(0.2e12, rel=0.01) for flops in found["flops"].values())
+    assert [row["labels"] for row in found["results"]] == [432, 432]
