@@ -111,17 +111,21 @@ def folder_of(cell: Cell) -> Path:
 
 
 def state_of(cell: Cell) -> str:
-    """Whether its raw file is there ("done"), is not ("missing"), or was measured with another recipe ("stale")."""
+    """Whether its raw file is there ("done"), is not ("missing"), was measured with another recipe ("stale"), or lacks
+    claims that were added since ("partial")."""
     if not path_of(cell).exists():
         return "missing"
-    return "stale" if is_stale(json.loads(path_of(cell).read_text()), cell.run) else "done"
+    raw = json.loads(path_of(cell).read_text())
+    if is_stale(raw, cell.run):
+        return "stale"
+    return "done" if cell.claims.keys() <= raw["claims"].keys() else "partial"
 
 
 def main(cells: Mapping[str, Cell], module: str, about: str | None) -> None:
-    """Runs the cells that were asked for and are missing or stale: the command line of `module`, about that."""
+    """Runs the cells that were asked for and are not done: the command line of `module`, about that."""
     parser = argparse.ArgumentParser(description=about)
     parser.add_argument("names", nargs="*", help="names of cells, or how they begin; all if none is given")
-    parser.add_argument("--list", action="store_true", help="say what is done, missing or stale, and run nothing")
+    parser.add_argument("--list", action="store_true", help="say what is done, missing, stale or partial, and run nothing")
     parser.add_argument("--again", action="store_true", help="measure again what there is, from an empty folder")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     asked = parser.parse_args()
@@ -132,7 +136,7 @@ def main(cells: Mapping[str, Cell], module: str, about: str | None) -> None:
     for cell in chosen:
         state = state_of(cell)
         if asked.list or (state == "done" and not asked.again):
-            print(f"{state:<7} {cell.name}", flush=True)
+            print(f"{state:<8} {cell.name}", flush=True)
             continue
         if asked.again or state == "stale":
             shutil.rmtree(folder_of(cell), ignore_errors=True)

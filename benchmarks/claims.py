@@ -174,11 +174,12 @@ FUTURES = (
 )
 KINDS = {
     "become": "one of 8 codes, searched: things that become one of four", "categorical": "8 categories, inferred",
+    "categorical_ema": "the same, an average of the network answers",
     "quantized": "8 codes, inferred", "gaussian": "8 numbers with noise", "sparse": "16 numbers, few of them not 0",
 }  # fmt: skip
 OF_KINDS = {
     "lvjepa.{}.coverage": "futures that some z foretells", "lvjepa.{}.precision": "z whose future may come",
-    "lvjepa.{}.z_bits": "what z tells",
+    "lvjepa.{}.z_bits": "what z tells", "lvjepa.{}.neglect": "neglect of the past",
 }  # fmt: skip
 FORETELLERS = {
     "lvjepa": "latent-variable JEPA", "no_z": "JEPA without z", "next_frames": "next frames in pixels",

@@ -47,6 +47,7 @@ UNITS = {
     "z_bits": "bits",
     "least_apart": "of the mean distance",
     "detected": "share of runs",
+    "neglect": "share",
     "auroc": "AUROC",
     "energy_of_what_came": "squared error",
     "energy_of_another": "squared error",
@@ -90,13 +91,14 @@ def headline(seed: int) -> list[Cell]:
 def others(seed: int) -> list[Cell]:
     """The other kinds of latent variables, with the same budget."""
     run = training(seed)
-    kinds = {
-        "categorical": {"price": PRICE}, "quantized": {}, "gaussian": {"price": PRICE, "z_dim": 8},
-        "sparse": {"price": PRICE},
-    }  # fmt: skip
-    return [
-        _cell(f"turn.{kind}", with_latent(run, latent=kind, **changes), named(kind)) for kind, changes in kinds.items()
-    ]
+    kinds: dict[str, dict[str, Any]] = {
+        "categorical": {"latent": "categorical", "price": PRICE},
+        "categorical_ema": {"latent": "categorical", "price": PRICE, "target": "ema"},
+        "quantized": {"latent": "quantized"},
+        "gaussian": {"latent": "gaussian", "price": PRICE, "z_dim": 8},
+        "sparse": {"latent": "sparse", "price": PRICE},
+    }
+    return [_cell(f"turn.{kind}", with_latent(run, **changes), named(kind)) for kind, changes in kinds.items()]
 
 
 def training(seed: int) -> Run:
@@ -105,8 +107,8 @@ def training(seed: int) -> Run:
 
 
 def named(what: str) -> dict[str, str]:
-    """Claims about the modes, and what it takes to tell them."""
-    return {f"lvjepa.{what}.{figure}": figure for figure in ("coverage", "precision", "z_bits")}
+    """Claims about the modes, what it takes to tell them, and whether the past counts."""
+    return {f"lvjepa.{what}.{figure}": figure for figure in ("coverage", "precision", "z_bits", "neglect")}
 
 
 def with_latent(run: Run, **changes: Any) -> Run:

@@ -42,7 +42,7 @@ def run(found, monkeypatch, *words):
 def test_a_list_names_what_is_done_stale_and_missing(suite, monkeypatch, capsys):
     found, measured = suite
     run(found, monkeypatch, "--list")
-    assert capsys.readouterr().out.splitlines() == ["done    a", "stale   b", "missing c"]
+    assert capsys.readouterr().out.splitlines() == ["done     a", "stale    b", "missing  c"]
     assert measured == []
 
 
@@ -56,3 +56,15 @@ def test_stale_cells_are_run_again_from_an_empty_folder(suite, monkeypatch):
     assert json.loads(cells.path_of(found["b"]).read_text())["run"]["steps"] == 5
     run(found, monkeypatch)
     assert measured == ["b", "c"], "what was measured by now is not measured again"
+
+
+def test_claims_that_were_added_are_measured_on_the_training_that_is_there(suite, monkeypatch, capsys):
+    found, measured = suite
+    found["a"] = replace(found["a"], claims={"a.knn": "knn", "a.again": "knn"})
+    left = cells.folder_of(found["a"])
+    left.mkdir(parents=True)
+    run(found, monkeypatch, "a", "--list")
+    assert capsys.readouterr().out == "partial  a\n"
+    run(found, monkeypatch, "a")
+    assert measured == ["a"]
+    assert left.exists()
