@@ -125,7 +125,7 @@ def main(cells: Mapping[str, Cell], module: str, about: str | None) -> None:
     """Runs the cells that were asked for and are not done: the command line of `module`, about that."""
     parser = argparse.ArgumentParser(description=about)
     parser.add_argument("names", nargs="*", help="names of cells, or how they begin; all if none is given")
-    parser.add_argument("--list", action="store_true", help="say what is done, missing, stale or partial, and run nothing")
+    parser.add_argument("--list", action="store_true", help="say how each of them stands, and run nothing")
     parser.add_argument("--again", action="store_true", help="measure again what there is, from an empty folder")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     asked = parser.parse_args()
