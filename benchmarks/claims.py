@@ -125,11 +125,11 @@ SOONER = tuple(
     for kind, words in (("seconds", "CPU-seconds"), ("flop", "operations"), ("samples", "samples"))
 )
 JUDGES = {
-    "vjepa": "V-JEPA, camera motion", "videomae": "VideoMAE, the same", "vjepa2": "V-JEPA 2, scenes",
-    "vjepa21": "V-JEPA 2.1, the same", "omnimae": "OmniMAE, camera motion",
-    "lvjepa": "latent-variable JEPA, branching clips", "next_frames": "next frames in pixels, the same",
-    "vq_video": "codes of patches, the same", "pixel_diffusion": "diffusion of pixels, the same",
-    "pldm": "PLDM, two rooms",
+    "vjepa": "V-JEPA, camera motion", "vjepa_token": "the same, answers normalized token by token",
+    "videomae": "VideoMAE, the same", "vjepa2": "V-JEPA 2, scenes", "vjepa21": "V-JEPA 2.1, the same",
+    "omnimae": "OmniMAE, camera motion", "lvjepa": "latent-variable JEPA, branching clips",
+    "next_frames": "next frames in pixels, the same", "vq_video": "codes of patches, the same",
+    "pixel_diffusion": "diffusion of pixels, the same", "pldm": "PLDM, two rooms",
 }  # fmt: skip
 JUDGED = {"energy.{}.auroc": "AUROC", "energy.{}.retrieval": "1 of 16"}
 NUISANCE = {

@@ -31,9 +31,10 @@ SAMPLES = 256
 AHEAD = 2
 """Frames that a world model is asked about: of many unknown actions in a row, none of those tried is near."""
 MEMBERS = {
-    "vjepa": "motion.vjepa", "videomae": "motion.videomae", "vjepa2": "dense.vjepa2", "vjepa21": "dense.vjepa21",
-    "omnimae": "images.omnimae", "lvjepa": "latent.turn.searched", "next_frames": "foretelling.next_frames",
-    "vq_video": "foretelling.vq_video", "pixel_diffusion": "foretelling.pixel_diffusion", "pldm": "two_rooms.model",
+    "vjepa": "motion.vjepa", "vjepa_token": "video.ablation.token", "videomae": "motion.videomae",
+    "vjepa2": "dense.vjepa2", "vjepa21": "dense.vjepa21", "omnimae": "images.omnimae", "lvjepa": "latent.turn.searched",
+    "next_frames": "foretelling.next_frames", "vq_video": "foretelling.vq_video",
+    "pixel_diffusion": "foretelling.pixel_diffusion", "pldm": "two_rooms.model",
 }  # fmt: skip
 """Of each member the cell whose training is judged."""
 UNITS = {"auroc": "AUROC", "retrieval": "accuracy"}
