@@ -94,9 +94,8 @@ CONTESTANTS = {
     "simsiam": "SimSiam", "vicreg": "VICReg", "barlow": "Barlow Twins", "dino": "DINO", "ibot": "iBOT", "msn": "MSN",
     "data2vec": "data2vec", "random_init": "random init", "raw": "raw pixels",
 }  # fmt: skip
-NOT_ASKED = {
-    *(f"energy.{row}.{asked}" for row in ("random_init", "raw") for asked in ("auroc", "retrieval")),
-    "arena.supervised.segmentation",
+NOT_ASKED = {"arena.supervised.segmentation"} | {
+    f"energy.{row}.{asked}" for row in ("random_init", "raw") for asked in ("auroc", "retrieval")
 }
 """What was not trained has no energy, and labels of whole pictures train nobody to say what is where."""
 ASKED = {
@@ -367,28 +366,23 @@ SCORES = {
     "supervised": {"full": "all labels", "lowshot1": PROTOCOLS["lowshot1"]},
 }
 """What a trial of the search is judged by, by its subject."""
-HEADLINE_SPEED = (
-    "speed.ijepa_step.share_of_peak",
-    "speed.ijepa_step.share_of_onednn",
-    "speed.tiny_step.ratio",
-    "speed.encoder_vs_hf.ratio",
-)
+HEADLINE_SPEED = {
+    f"speed.{name}" for name in
+    ("ijepa_step.share_of_peak", "ijepa_step.share_of_onednn", "tiny_step.ratio", "encoder_vs_hf.ratio")
+}  # fmt: skip
 HEADLINE = (*(row for row in SPEED if row.claim in HEADLINE_SPEED), *RELIABILITY[1:])
 
 
 def asked_of(rows: Mapping[str, str], columns: Mapping[str, str]) -> list[str]:
     """The claims of such a table: the "{}" of a column stands for the row."""
-    every = (column.format(row) for row in rows for column in columns)
-    return [claim for claim in every if claim not in NOT_ASKED]
+    return [claim for row in rows for column in columns if (claim := column.format(row)) not in NOT_ASKED]
 
 
 def figure(value: float, unit: str) -> str:
     """A number as people read it."""
-    if unit.startswith("share"):
+    if unit.startswith(("share", "accuracy")):
         return f"{100 * value:.1f} %"
     match unit:
-        case "accuracy":
-            return f"{100 * value:.1f} %"
         case "%":
             return f"{value:.1f} %"
         case "boolean" | "bool":
